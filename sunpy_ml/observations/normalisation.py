@@ -1,0 +1,130 @@
+"""Normalisers: how physical values become the numbers that a network was trained on.
+
+Every normaliser is an affine map, x -> (x - offset) / scale, whose two constants are either fixed by the
+weights card or measured on the valid pixels of the observation; ``minmax-uint8`` then also rounds to whole
+grey levels. They are measured once, on the whole observation, so that a result never depends on a tile.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from astropy.stats import mad_std, sigma_clipped_stats
+
+__all__ = ["NORMALISERS", "Normalisation", "Normaliser", "quiet_sun_level"]
+
+Array = npt.NDArray[Any]
+
+#: The statistics are taken on at most about this many pixels, evenly spread, so that a 4096 x 4096 map (or a
+#: dask array) costs no more than a cut-out and lazy and eager data give the same constants.
+SAMPLE_SIZE = 1_000_000
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """The constants of one observation: ``normalised = (physical - offset) / scale``."""
+
+    offset: float
+    scale: float
+    grey_levels: bool = False
+
+    def apply(self, values: Array) -> Array:
+        """Physical values to network values (float32; works on numpy and dask arrays)."""
+        normalised = (values - np.float32(self.offset)) / np.float32(self.scale)
+        if self.grey_levels:
+            # Old scipy's bytescale, which Slic was trained with: half a level is added, then truncated.
+            normalised = np.floor(normalised + np.float32(0.5)).clip(0, 255)
+        return normalised.astype(np.float32)
+
+    def invert(self, values: Array) -> Array:
+        """Network values back to physical values (grey levels stay rounded)."""
+        return values * np.float32(self.scale) + np.float32(self.offset)
+
+
+@dataclass(frozen=True)
+class Normaliser:
+    """How a card's normaliser finds its constants.
+
+    Attributes
+    ----------
+    constants : tuple of str
+        The names of the constants that a card must give.
+    measure : callable
+        From the valid pixels (1-D, float64) and the card's constants to a `Normalisation`.
+    on_source : bool
+        Measured on the pixels as observed (as the published recipe did) rather than on the network's grid.
+    on_disk : bool
+        Measured on the solar disk alone, where the header tells where the disk is.
+    """
+
+    constants: tuple[str, ...]
+    measure: Callable[[Array, Mapping[str, float]], Normalisation]
+    on_source: bool = False
+    on_disk: bool = False
+
+    def __call__(self, pixels: Array, constants: Mapping[str, float]) -> Normalisation:
+        step = max(1, pixels.size // SAMPLE_SIZE)
+        sample = np.asarray(pixels[::step], dtype=np.float64)
+        normalisation = self.measure(sample, constants)
+        if not np.isfinite(normalisation.scale) or normalisation.scale == 0:
+            raise ValueError(
+                f"the observation cannot be normalised: all its {pixels.size} valid pixels are "
+                f"{sample[0] if sample.size else 'missing'}, so they hold no contrast to divide by. "
+                "Check the file, its mask and its unit."
+            )
+        return normalisation
+
+
+def quiet_sun_level(pixels: Array) -> float:
+    """Robust level of the quiet Sun: the median after spots and plage are clipped away.
+
+    Parameters
+    ----------
+    pixels : numpy.ndarray
+        Intensities on the disk, any unit.
+
+    Returns
+    -------
+    float
+        The median of the pixels within 2.5 robust standard deviations, iterated.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sunpy_ml.observations import quiet_sun_level
+    >>> quiet_sun_level(np.array([0.2, 0.99, 1.0, 1.01, 1.0, 1.0, 0.98, 1.02, 5.0]))
+    1.0
+    """
+    _, median, _ = sigma_clipped_stats(pixels, sigma=2.5, maxiters=10, cenfunc="median", stdfunc=mad_std)
+    return float(median)
+
+
+def _minmax(pixels: Array, constants: Mapping[str, float]) -> Normalisation:
+    low, high = float(pixels.min()), float(pixels.max())
+    return Normalisation(low, (high - low) / 255, grey_levels=True)
+
+
+def _percentile(pixels: Array, constants: Mapping[str, float]) -> Normalisation:
+    low, high = np.percentile(pixels, [constants["low"], constants["high"]])
+    return Normalisation(float(low), float(high - low))
+
+
+#: Normalisers by the name that a card gives.
+NORMALISERS: dict[str, Normaliser] = {
+    "raw": Normaliser((), lambda pixels, constants: Normalisation(0.0, 1.0)),
+    "minmax-uint8": Normaliser((), _minmax, on_source=True),
+    "quiet-sun": Normaliser(
+        (), lambda pixels, constants: Normalisation(0.0, quiet_sun_level(pixels)), on_disk=True
+    ),
+    "percentile": Normaliser(("low", "high"), _percentile),
+    "scale": Normaliser(
+        ("scale",), lambda pixels, constants: Normalisation(0.0, constants["scale"])
+    ),
+    "zscore": Normaliser(
+        ("mean", "std"),
+        lambda pixels, constants: Normalisation(constants["mean"], constants["std"]),
+    ),
+}
