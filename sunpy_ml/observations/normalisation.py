@@ -14,6 +14,8 @@ import numpy.typing as npt
 
 from astropy.stats import mad_std, sigma_clipped_stats
 
+from sunpy_ml.exceptions import ObservationError
+
 __all__ = ["NORMALISERS", "Normalisation", "Normaliser", "quiet_sun_level"]
 
 Array = npt.NDArray[Any]
@@ -70,8 +72,8 @@ class Normaliser:
         sample = np.asarray(pixels[::step], dtype=np.float64)
         normalisation = self.measure(sample, constants)
         if not np.isfinite(normalisation.scale) or normalisation.scale == 0:
-            raise ValueError(
-                f"the observation cannot be normalised: all its {pixels.size} valid pixels are "
+            raise ObservationError(
+                f"observation: it cannot be normalised: all its {pixels.size} valid pixels are "
                 f"{sample[0] if sample.size else 'missing'}, so they hold no contrast to divide by. "
                 "Check the file, its mask and its unit."
             )

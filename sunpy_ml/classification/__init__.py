@@ -1,0 +1,7 @@
+"""Classification: which large-scale feature does an image of the Sun show?"""
+
+from sunpy_ml.classification.many import classify_maps
+from sunpy_ml.classification.result import Classification
+from sunpy_ml.classification.task import classify_map
+
+__all__ = ["Classification", "classify_map", "classify_maps"]

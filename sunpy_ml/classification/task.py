@@ -1,0 +1,89 @@
+"""What is on this image? The verbs `classify_map` and `classify_maps`."""
+
+from typing import Any
+
+import numpy as np
+
+from sunpy_ml.classification.result import Classification
+from sunpy_ml.inference import run
+from sunpy_ml.observations import prepare, source_name
+from sunpy_ml.weights import load, resolve
+
+__all__ = ["TASK", "classify_map"]
+
+TASK = "classification"
+
+
+def classify_map(
+    m: Any,
+    *,
+    weights: str | None = None,
+    device: Any = None,
+    precision: str = "float32",
+    strict: bool = False,
+) -> Classification:
+    """Tell which large-scale feature an image of the Sun shows.
+
+    The whole field of view gets one label, so give it a field that the network knows (see its card's domain):
+    an active region, a filament, a stretch of limb, rather than a full disk.
+
+    Parameters
+    ----------
+    m : sunpy.map.GenericMap, ndcube.NDCube, str or pathlib.Path
+        An image (y, x) of any real dtype, as a Map, a celestial NDCube or the path of a FITS file. It is not
+        changed.
+    weights : str, optional
+        A name from `sunpy_ml.weights.list_weights`; the task's default weights are part of the package.
+    device : str or torch.device, optional
+        By default the first there is of cuda, mps and cpu.
+    precision : {"float32", "bfloat16"}
+        What the network computes in.
+    strict : bool
+        Raise instead of warn where the observation is not known to lie inside the network's domain.
+
+    Returns
+    -------
+    Classification
+        Label, probabilities of the classes, independent probabilities of the features, entropy, domain report
+        and card, with ``table()`` and ``plot()``.
+
+    Raises
+    ------
+    sunpy_ml.exceptions.ObservationError
+        If ``m`` cannot be read, is not an image, or has no valid pixel or no contrast.
+    sunpy_ml.exceptions.WeightsError
+        If there are no such weights.
+    sunpy_ml.exceptions.DomainError
+        With ``strict``, if the observation is not known to be of the kind that the network was trained on.
+    ValueError
+        If the device or the precision cannot be used.
+
+    Warns
+    -----
+    sunpy_ml.exceptions.DomainWarning
+        In the same case without ``strict``.
+
+    See Also
+    --------
+    classify_maps : many observations, as a table.
+
+    References
+    ----------
+    Armstrong & Fletcher 2019, Solar Physics 294, 80, https://doi.org/10.1007/s11207-019-1473-z
+
+    Examples
+    --------
+    >>> from sunpy_ml import classify_map
+    >>> from sunpy_ml.simulation import halpha_scene
+    >>> result = classify_map(halpha_scene("prominences", seed=2))
+    >>> result.label
+    'prominences'
+    >>> result.features["sunspots"] < 0.5
+    True
+    """
+    card = resolve(TASK, weights)
+    prepared = prepare(m, card)
+    report = card.domain.check(prepared.facts)
+    report.enforce(card.name, strict)
+    logits = run(load(card), prepared.data[np.newaxis], device=device, precision=precision)[0]
+    return Classification.from_logits(logits, report, card, prepared.base, source_name(m))

@@ -1,0 +1,149 @@
+"""The command line: thin, and of the public functions only."""
+
+import argparse
+import glob
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import sunpy_ml
+
+if TYPE_CHECKING:
+    from astropy.table import QTable
+
+    from sunpy_ml import Classification
+
+__all__ = ["main"]
+
+_FORMATS = {".ecsv": "ascii.ecsv", ".csv": "ascii.csv", ".fits": "fits"}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run ``sunpy-ml``; the exit code is 0 only if all that was asked was done."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        return int(options.action(options))
+    except (OSError, ValueError) as error:  # ours, and what the file system says, are meant for the user
+        print(f"sunpy-ml: {error}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="sunpy-ml", description="Deep learning for solar physics.")
+    parser.add_argument("--version", action="version", version=f"sunpy-ml {sunpy_ml.__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    classify = commands.add_parser("classify", help="tell what images of the Sun show")
+    classify.add_argument("paths", nargs="+", metavar="PATH", help="FITS file, folder or glob pattern")
+    classify.add_argument("-o", "--output", type=Path, help="table to write: .ecsv, .fits or .csv")
+    _add_network_options(classify)
+    classify.add_argument("--plot", type=Path, metavar="DIR", help="write a quick-look PNG of each file")
+    classify.set_defaults(action=_classify)
+
+    demo = commands.add_parser("demo", help="classify a simulated observation, or real ones, with a quick look")
+    demo.add_argument("paths", nargs="*", metavar="FILE", help="FITS files; by default a simulated H-alpha field")
+    demo.add_argument("-o", "--output", type=Path, default=Path("sunpy_ml_demo.png"), help="PNG to write")
+    demo.set_defaults(action=_demo)
+
+    weights = commands.add_parser("weights", help="the weights there are")
+    actions = weights.add_subparsers(required=True, metavar="ACTION")
+    actions.add_parser("list", help="a line for each").set_defaults(action=_list_weights)
+    return parser
+
+
+def _add_network_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--weights", metavar="NAME", help="see 'sunpy-ml weights list'")
+    parser.add_argument("--device", help="cpu, cuda, mps, ...; the best there is by default")
+    parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
+    parser.add_argument("--strict", action="store_true", help="refuse what lies outside the network's domain")
+
+
+def _classify(options: argparse.Namespace) -> int:
+    from sunpy_ml import classify_maps
+
+    if options.output is not None and options.output.suffix not in _FORMATS:
+        raise ValueError(f"--output: got {str(options.output)!r}, the name must end in one of {list(_FORMATS)}.")
+    paths = _expanded(options.paths)
+    network = {name: getattr(options, name) for name in ("weights", "device", "precision", "strict")}
+    table = classify_maps(paths, **network)
+    if options.plot is not None:
+        _plot_each(table, paths, options.plot, network)
+    if options.output is None:
+        _show(table)
+    else:
+        _write(table, options.output)
+    failed = table[table["error"] != ""]
+    for row in failed:
+        print(f"sunpy-ml: {row['source']}: {row['error']}", file=sys.stderr)
+    return 1 if len(failed) else 0
+
+
+def _expanded(patterns: Sequence[str]) -> list[str]:
+    from sunpy_ml.observations import iterate_observations
+
+    paths: list[str] = []
+    for pattern in patterns:
+        # A name without a match stays as it is, so that it is reported like any other file that cannot be read.
+        for name in sorted(glob.glob(pattern, recursive=True)) or [pattern]:
+            paths += [str(path) for path in iterate_observations(name)]
+    return paths
+
+
+def _plot_each(table: "QTable", paths: Sequence[str], folder: Path, network: dict[str, Any]) -> None:
+    from sunpy_ml import classify_map
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, (path, error) in enumerate(zip(paths, table["error"], strict=True)):
+        if not error:
+            # Files of one name may come from several folders, so the row number keeps their pictures apart.
+            _save(classify_map(path, **network), folder / f"{number:05d}_{Path(path).name}.png")
+
+
+def _save(result: "Classification", path: Path) -> None:
+    from matplotlib import pyplot as plt
+
+    figure = result.plot()
+    figure.savefig(path, dpi=100)
+    plt.close(figure)
+
+
+def _show(table: "QTable") -> None:
+    columns = ["source", "date", "label", *(name for name in table.colnames if name[:2] == "p_"), "in_domain", "error"]
+    print("\n".join(table[columns].pformat(max_lines=-1, max_width=-1)))
+
+
+def _write(table: "QTable", path: Path) -> None:
+    if path.suffix == ".csv":
+        # Plain text has no coordinates and no column of pairs, so each number gets a column of its own.
+        table["centre_x"], table["centre_y"] = table["centre"].Tx, table["centre"].Ty
+        table["observer_lon"], table["observer_lat"] = table["observer"].lon, table["observer"].lat
+        table["observer_radius"] = table["observer"].radius
+        table["size_x"], table["size_y"] = table["size"].T
+        table["date"] = table["date"].isot
+        table.remove_columns(["centre", "observer", "size"])
+    table.write(path, format=_FORMATS[path.suffix], overwrite=True)
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from sunpy_ml import classify_map
+    from sunpy_ml.simulation import halpha_scene
+
+    paths = _expanded(options.paths)
+    if not paths:
+        print("No file was named, so this is a SIMULATED H-alpha field (sunpy_ml.simulation), not an observation.")
+    for number, observation in enumerate(paths or [halpha_scene("sunspots", seed=1)]):
+        result = classify_map(observation)
+        output = options.output if number == 0 else options.output.with_stem(f"{options.output.stem}_{number}")
+        _show(result.table())
+        _save(result, output)
+        print(f"Quick look: {output}")
+    return 0
+
+
+def _list_weights(options: argparse.Namespace) -> int:
+    from sunpy_ml.weights import list_weights
+
+    print("\n".join(list_weights().pformat(max_lines=-1, max_width=-1)))
+    return 0

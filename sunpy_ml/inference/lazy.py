@@ -1,0 +1,75 @@
+"""The dask path: an image-to-image network over a lazy array, block by block."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from sunpy_ml.inference.run import run_tiled
+
+__all__ = ["run_lazy"]
+
+
+def run_lazy(
+    load: Callable[[], nn.Module],
+    image: Any,
+    *,
+    halo: int,
+    factor: int = 1,
+    multiple: int = 1,
+    device: str | torch.device | None = None,
+    precision: str = "float32",
+) -> Any:
+    """The answer of an image-to-image network to a dask array, itself a dask array.
+
+    Each block is computed when it is asked for, with a halo of its neighbours' pixels and none beyond the true
+    edges of the image, so that the answer is that of one call.
+
+    Parameters
+    ----------
+    load : callable
+        Gives the network, which takes (1, 1, H, W) and gives (1, 1, factor H, factor W). It is called where a
+        block is computed, so that the graph that travels to the workers holds no weights.
+    image : dask.array.Array
+        float32, (H, W); where ``multiple`` is not 1 its chunks must begin at multiples of it.
+    halo : int
+        At least the receptive radius.
+    factor : int
+        How much finer the answer is.
+    multiple, device, precision
+        As in `run_tiled`.
+
+    Returns
+    -------
+    dask.array.Array
+        float32, (factor H, factor W).
+
+    Examples
+    --------
+    >>> import dask.array as da, torch
+    >>> from sunpy_ml.inference import run_lazy
+    >>> lazy = run_lazy(torch.nn.Identity, da.ones((60, 80), chunks=32, dtype="f4"), halo=0)
+    >>> lazy.shape, float(lazy.mean().compute())
+    ((60, 80), 1.0)
+    """
+    import dask.array as da
+
+    halo = -(-halo // multiple) * multiple
+
+    def predict(block: npt.NDArray[Any], block_info: Any = None) -> npt.NDArray[Any]:
+        answer = run_tiled(
+            load(), block, tile=max(block.shape), multiple=multiple, device=device, precision=precision, progress=False
+        )[0]
+        # With boundary="none" a halo is there only where the block has a neighbour.
+        inner = tuple(
+            slice(factor * halo if place else 0, -factor * halo or None if place < number - 1 else None)
+            for place, number in zip(block_info[0]["chunk-location"], block_info[0]["num-chunks"], strict=True)
+        )
+        return answer[inner]
+
+    chunks = tuple(tuple(factor * size for size in sizes) for sizes in image.chunks)
+    overlapping = da.overlap.overlap(image, depth=halo, boundary="none") if halo else image
+    return da.map_blocks(predict, overlapping, chunks=chunks, dtype=np.float32, meta=np.empty((0, 0), np.float32))

@@ -1,0 +1,60 @@
+"""A network made ready to run: folded, moved and cast once, and kept for the next call."""
+
+import copy
+import threading
+import weakref
+
+import torch
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+__all__ = ["fold_batch_norm", "ready"]
+
+_ready: "weakref.WeakKeyDictionary[nn.Module, dict[tuple[torch.device, torch.dtype], nn.Module]]"
+_ready = weakref.WeakKeyDictionary()
+_lock = threading.Lock()
+
+
+def fold_batch_norm(network: nn.Module) -> nn.Module:
+    """A copy of a network in which each batch normalisation is part of the convolution before it.
+
+    Only pairs that follow each other in an `torch.nn.Sequential` are folded. The answer is the same to float
+    rounding.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        In evaluation mode; not changed, and the memory of its other parameters is shared.
+
+    Examples
+    --------
+    >>> from torch import nn
+    >>> from sunpy_ml.inference import fold_batch_norm
+    >>> fold_batch_norm(nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2)).eval())
+    Sequential(
+      (0): Conv2d(1, 2, kernel_size=(3, 3), stride=(1, 1))
+      (1): Identity()
+    )
+    """
+    # New tensors on the same memory: moving the copy to a device must not move the original.
+    memory: dict[int, torch.Tensor] = {id(buffer): buffer.detach() for buffer in network.buffers()}
+    for parameter in network.parameters():
+        memory[id(parameter)] = nn.Parameter(parameter.detach(), requires_grad=False)
+    folded = copy.deepcopy(network, memory)
+    for module in folded.modules():
+        if isinstance(module, nn.Sequential):
+            for index in range(len(module) - 1):
+                pair = module[index], module[index + 1]
+                if isinstance(pair[0], nn.Conv2d) and isinstance(pair[1], nn.BatchNorm2d):
+                    module[index], module[index + 1] = fuse_conv_bn_eval(*pair), nn.Identity()
+    return folded
+
+
+def ready(network: nn.Module, device: torch.device, dtype: torch.dtype) -> nn.Module:
+    """The network folded, in channels-last order, on a device and in a precision; made once and remembered."""
+    with _lock:
+        versions = _ready.setdefault(network, {})
+        if (device, dtype) not in versions:
+            folded = fold_batch_norm(network.eval())
+            versions[device, dtype] = folded.to(device, dtype, memory_format=torch.channels_last)
+        return versions[device, dtype]

@@ -1,0 +1,31 @@
+"""Observations: the only place where a Map or NDCube meets an array, on the way in and on the way back."""
+
+from sunpy_ml.observations.disk import beyond_limb
+from sunpy_ml.observations.facts import observation_facts, observed_wavelength, plate_scale
+from sunpy_ml.observations.headers import observation_time, quiet_headers, self_contained
+from sunpy_ml.observations.normalisation import Normalisation, Normaliser, quiet_sun_level
+from sunpy_ml.observations.orientation import Turn
+from sunpy_ml.observations.preparing import Prepared, prepare
+from sunpy_ml.observations.reading import as_map, iterate_observations, source_name
+from sunpy_ml.observations.wrapping import new_map, wrap
+
+__all__ = [
+    "Normalisation",
+    "Normaliser",
+    "Prepared",
+    "Turn",
+    "as_map",
+    "beyond_limb",
+    "iterate_observations",
+    "new_map",
+    "observation_facts",
+    "observation_time",
+    "observed_wavelength",
+    "plate_scale",
+    "prepare",
+    "quiet_headers",
+    "quiet_sun_level",
+    "self_contained",
+    "source_name",
+    "wrap",
+]

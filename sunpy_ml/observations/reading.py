@@ -1,0 +1,132 @@
+"""Reading: whatever a user calls an observation becomes a Map."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ndcube import NDCube
+
+import astropy.units as u
+from astropy.wcs.utils import wcs_to_celestial_frame
+from sunpy.map import GenericMap, Map
+
+from sunpy_ml.exceptions import ObservationError
+from sunpy_ml.observations.headers import quiet_headers
+
+__all__ = ["as_map", "iterate_observations", "source_name"]
+
+
+def as_map(observation: Any) -> GenericMap:
+    """The observation as a Map.
+
+    Parameters
+    ----------
+    observation : sunpy.map.GenericMap, ndcube.NDCube, str or pathlib.Path
+        A Map (returned as it is), a two-dimensional celestial NDCube, or the path of a FITS file with one image.
+
+    Raises
+    ------
+    ObservationError
+        If it is none of these, cannot be read, is not two-dimensional or holds no pixels.
+
+    Examples
+    --------
+    >>> from sunpy_ml.observations import as_map
+    >>> as_map("nowhere.fits")
+    Traceback (most recent call last):
+    ...
+    sunpy_ml.exceptions.ObservationError: observation: there is no file 'nowhere.fits'.
+    """
+    if isinstance(observation, (str, Path)):
+        observation = _read_file(Path(observation))
+    elif isinstance(observation, NDCube):
+        observation = _cube_as_map(observation)
+    if not isinstance(observation, GenericMap):
+        raise ObservationError(
+            f"observation: expected a sunpy Map, an NDCube or the path of a FITS file, got {type(observation)}."
+        )
+    if observation.data.ndim != 2 or 0 in observation.data.shape:
+        raise ObservationError(f"observation: expected an image (y, x), got the shape {observation.data.shape}.")
+    if observation.data.dtype.kind not in "iuf":
+        raise ObservationError(f"observation: expected real numbers, got the dtype {observation.data.dtype}.")
+    return observation
+
+
+def iterate_observations(observations: Any) -> Iterator[Any]:
+    """One observation after another, from one, from an iterable of them, or from a folder of FITS files.
+
+    Raises
+    ------
+    ObservationError
+        If there is none.
+    """
+    if isinstance(observations, (str, Path)) and Path(observations).is_dir():
+        found = sorted(path for path in Path(observations).rglob("*") if _is_fits_name(path))
+        if not found:
+            raise ObservationError(f"observations: there is no FITS file in the folder {str(observations)!r}.")
+        observations = found
+    elif isinstance(observations, (str, Path, GenericMap, NDCube)):
+        observations = [observations]
+    if not isinstance(observations, Iterable):
+        raise ObservationError(
+            f"observations: expected Maps, NDCubes or paths, or an iterable of them, got {type(observations)}."
+        )
+    empty = True
+    for observation in observations:
+        empty = False
+        yield observation
+    if empty:
+        raise ObservationError("observations: expected at least one, got none.")
+
+
+def source_name(observation: Any) -> str:
+    """Where an observation comes from: its path, or the name that a Map gives itself."""
+    if isinstance(observation, GenericMap):
+        with quiet_headers():
+            return str(observation.meta.get("filename") or observation.name)
+    return str(observation) if isinstance(observation, (str, Path)) else type(observation).__name__
+
+
+def _is_fits_name(path: Path) -> bool:
+    """Whether a file's name says that it is FITS, compressed or not."""
+    return path.name.lower().removesuffix(".gz").removesuffix(".bz2").endswith((".fits", ".fit", ".fts", ".fits.fz"))
+
+
+def _read_file(path: Path) -> GenericMap:
+    if not path.exists():
+        raise ObservationError(f"observation: there is no file {str(path)!r}.")
+    try:
+        with quiet_headers():
+            found = Map(path)
+            if isinstance(found, GenericMap):
+                # A truncated file fails only when its data are touched.
+                np.asarray(found.data[:1]), np.asarray(found.data[-1:])
+    except Exception as error:  # sunpy, astropy and the file system each have their own
+        raise ObservationError(f"observation: {str(path)!r} cannot be read as a Map: {error}") from error
+    if not isinstance(found, GenericMap):
+        raise ObservationError(
+            f"observation: {str(path)!r} holds {len(found)} images; read it with sunpy.map.Map and pass one of them."
+        )
+    return found
+
+
+def _cube_as_map(cube: NDCube) -> GenericMap:
+    if cube.data.ndim != 2 or not getattr(cube.wcs.low_level_wcs, "has_celestial", False):
+        raise ObservationError(
+            "observation: expected an NDCube with two celestial axes, got "
+            f"{cube.data.ndim} axes of the types {list(cube.wcs.world_axis_physical_types)}; slice it first."
+        )
+    header = dict(cube.meta or {})
+    header.update(cube.wcs.low_level_wcs.to_header())
+    frame = wcs_to_celestial_frame(cube.wcs.low_level_wcs)
+    observer = getattr(frame, "observer", None)
+    if observer is not None and not isinstance(observer, str):
+        header |= {
+            "hgln_obs": observer.lon.to_value(u.deg),
+            "hglt_obs": observer.lat.to_value(u.deg),
+            "dsun_obs": observer.radius.to_value(u.m),
+        }
+    if cube.unit is not None:
+        header["bunit"] = cube.unit.to_string("fits")
+    return Map(cube.data, header, mask=cube.mask, uncertainty=cube.uncertainty)

@@ -1,0 +1,190 @@
+"""The card of a weights file: everything that a caller, or a reader, must know to use it rightly."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sunpy_ml.exceptions import CardError
+from sunpy_ml.weights.domain import Domain
+from sunpy_ml.weights.typed import from_mapping
+
+__all__ = ["Card", "FileSource", "Input", "Metric", "Output", "Training", "read_card"]
+
+GEOMETRIES = ("fixed-shape", "plate-scale", "native")
+ORIENTATIONS = ("north-up", "as-is")
+PADDINGS = ("zeros", "reflect", "replicate")
+VALIDATIONS = ("real", "simulation")
+
+
+@dataclass(frozen=True)
+class FileSource:
+    """Where the weights come from and how they are verified."""
+
+    format: str
+    size: int
+    sha256: str
+    embedded: str = ""
+
+
+@dataclass(frozen=True)
+class Input:
+    """How an observation becomes the network's input.
+
+    Attributes
+    ----------
+    geometry : str
+        ``fixed-shape`` (the whole field on ``shape`` pixels), ``plate-scale`` (resampled to ``plate_scale``)
+        or ``native`` (as observed).
+    normaliser : str
+        A name of `sunpy_ml.observations.normalisation.NORMALISERS`, with its ``constants``.
+    shape : tuple of int
+        Rows and columns, for ``fixed-shape``.
+    plate_scale : float or None
+        Arcsec per pixel, for ``plate-scale``.
+    unit : str
+        Unit that the data are converted to; empty where any will do.
+    orientation : str
+        ``north-up`` (turned to the nearest multiple of 90 degrees) or ``as-is``.
+    max_tilt : float
+        Largest rest of the rotation, in degrees, that the network tolerates; more is interpolated away.
+    halo, multiple : int
+        Receptive radius in pixels, and the factor that the shape must be a multiple of.
+    padding : str
+        How the network pads at the edges of the image.
+    """
+
+    geometry: str
+    normaliser: str
+    constants: Mapping[str, float] = field(default_factory=dict)
+    shape: tuple[int, ...] = ()
+    plate_scale: float | None = None
+    unit: str = ""
+    orientation: str = "north-up"
+    max_tilt: float = 180.0
+    halo: int = 0
+    multiple: int = 1
+    padding: str = "zeros"
+
+    def __post_init__(self) -> None:
+        _one_of("input.geometry", self.geometry, GEOMETRIES)
+        _one_of("input.orientation", self.orientation, ORIENTATIONS)
+        _one_of("input.padding", self.padding, PADDINGS)
+        if self.geometry == "fixed-shape" and len(self.shape) != 2:
+            raise CardError(f"input.shape: fixed-shape needs two numbers, got {self.shape}.")
+        if self.geometry == "plate-scale" and self.plate_scale is None:
+            raise CardError("input.plate_scale: plate-scale geometry needs a number, in arcsec per pixel.")
+
+
+@dataclass(frozen=True)
+class Output:
+    """What the network gives: classes and features, or channels with their units."""
+
+    classes: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
+    units: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Training:
+    """What the network was trained on, and the command that repeats it."""
+
+    data: tuple[str, ...]
+    period: tuple[str, ...] = ()
+    recipe: str = ""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One measured figure: its value, the data it was measured on, their number and a 95 % interval."""
+
+    name: str
+    data: str
+    value: float
+    n: int
+    interval: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Card:
+    """The card of a weights file. See the fields' own classes for their meaning.
+
+    Attributes
+    ----------
+    name : str
+        Unique, and ends in the version; results of a named version never change.
+    task : str
+        The domain that it serves, such as ``classification``.
+    network, network_arguments
+        Name in the registry of networks, and the arguments of its ``Config``.
+    licence, reference, citation : str
+        Terms, DOI of the paper, and how to cite.
+    instruments : tuple of str
+        Instruments that it was trained on.
+    validated_on : str
+        ``real`` or ``simulation``.
+    limits, unverified : tuple of str
+        What it cannot do, and which facts of this card could not be verified.
+    default : bool
+        Whether its task uses it when no weights are named.
+
+    Examples
+    --------
+    >>> from sunpy_ml.weights import get_card
+    >>> card = get_card("halpha-1")
+    >>> card.output.classes
+    ('filaments', 'flares', 'prominences', 'quiet', 'sunspots')
+    """
+
+    name: str
+    version: str
+    task: str
+    title: str
+    network: str
+    licence: str
+    reference: str
+    citation: str
+    validated_on: str
+    file: FileSource
+    input: Input
+    output: Output
+    training: Training
+    network_arguments: Mapping[str, Any] = field(default_factory=dict)
+    instruments: tuple[str, ...] = ()
+    domain: Domain = field(default_factory=Domain)
+    metrics: tuple[Metric, ...] = ()
+    limits: tuple[str, ...] = ()
+    unverified: tuple[str, ...] = ()
+    default: bool = False
+
+    def __post_init__(self) -> None:
+        _one_of("validated_on", self.validated_on, VALIDATIONS)
+        if not self.name.endswith(f"-{self.version}"):
+            raise CardError(f"name: {self.name!r} must end in the version, '-{self.version}'.")
+
+
+def _one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise CardError(f"{name}: got {value!r}, choose from {choices}.")
+
+
+def read_card(path: Path) -> Card:
+    """Read and check a card.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        A TOML file.
+
+    Raises
+    ------
+    CardError
+        If it is not TOML, or a field is missing, unknown or of the wrong type.
+    """
+    try:
+        mapping = tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise CardError(f"{path} is not a card: {error}.") from error
+    return from_mapping(Card, mapping, path.name)

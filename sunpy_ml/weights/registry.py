@@ -1,0 +1,58 @@
+"""The registry of networks: the names that cards use, and the classes behind them.
+
+A card comes from a file that may have been downloaded, so it names a network and never an import path. Every
+subpackage with a ``networks`` module offers its networks there in a dict ``NETWORKS``.
+"""
+
+import functools
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import sunpy_ml
+from sunpy_ml.exceptions import CardError
+from sunpy_ml.weights.typed import from_mapping
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["build_network"]
+
+
+@functools.cache
+def _networks() -> Mapping[str, "type[nn.Module]"]:
+    networks: dict[str, type[nn.Module]] = {}
+    for package in pkgutil.iter_modules(sunpy_ml.__path__):
+        module = f"{sunpy_ml.__name__}.{package.name}.networks"
+        if package.ispkg and importlib.util.find_spec(module) is not None:
+            networks |= importlib.import_module(module).NETWORKS
+    return networks
+
+
+def build_network(name: str, arguments: Mapping[str, Any]) -> "nn.Module":
+    """A new network by its name in the registry, with its weights not yet loaded.
+
+    Parameters
+    ----------
+    name : str
+        As cards give it, such as ``"compact-classifier"``.
+    arguments : mapping
+        Arguments of the network's ``Config``, checked against its fields.
+
+    Raises
+    ------
+    CardError
+        If the name is unknown (the message lists the names there are) or an argument does not fit.
+
+    Examples
+    --------
+    >>> from sunpy_ml.weights import build_network
+    >>> type(build_network("compact-classifier", {"channels": [8, 8]})).__name__
+    'CompactClassifier'
+    """
+    networks = _networks()
+    if name not in networks:
+        raise CardError(f"network: there is none named {name!r}; the names are {sorted(networks)}.")
+    network = networks[name]
+    return network(from_mapping(network.Config, arguments, f"{name} arguments"))
