@@ -12,6 +12,8 @@ from sunpy_ml.inference.run import run_tiled
 
 __all__ = ["run_lazy"]
 
+Array = npt.NDArray[Any]
+
 
 def run_lazy(
     load: Callable[[], nn.Module],
@@ -58,18 +60,33 @@ def run_lazy(
     import dask.array as da
 
     halo = -(-halo // multiple) * multiple
-
-    def predict(block: npt.NDArray[Any], block_info: Any = None) -> npt.NDArray[Any]:
-        answer = run_tiled(
-            load(), block, tile=max(block.shape), multiple=multiple, device=device, precision=precision, progress=False
-        )[0]
-        # With boundary="none" a halo is there only where the block has a neighbour.
-        inner = tuple(
-            slice(factor * halo if place else 0, -factor * halo or None if place < number - 1 else None)
-            for place, number in zip(block_info[0]["chunk-location"], block_info[0]["num-chunks"], strict=True)
-        )
-        return answer[inner]
-
-    chunks = tuple(tuple(factor * size for size in sizes) for sizes in image.chunks)
     overlapping = da.overlap.overlap(image, depth=halo, boundary="none") if halo else image
-    return da.map_blocks(predict, overlapping, chunks=chunks, dtype=np.float32, meta=np.empty((0, 0), np.float32))
+    return da.map_blocks(
+        _predict_block,
+        overlapping,
+        chunks=tuple(tuple(factor * size for size in sizes) for sizes in image.chunks),
+        dtype=np.float32,
+        meta=np.empty((0, 0), np.float32),
+        load=load,
+        margin=factor * halo,
+        options={"multiple": multiple, "device": device, "precision": precision},
+    )
+
+
+def _predict_block(
+    block: Array,
+    *,
+    load: Callable[[], nn.Module],
+    margin: int,
+    options: dict[str, Any],
+    block_info: Any = None,
+) -> Array:
+    answer = run_tiled(load(), block, tile=max(block.shape), progress=False, **options)[0]
+    # With boundary="none" a halo is there only where the block has a neighbour.
+    inner = tuple(
+        slice(margin if place else 0, length - margin if place < number - 1 else length)
+        for place, number, length in zip(
+            block_info[0]["chunk-location"], block_info[0]["num-chunks"], answer.shape, strict=True
+        )
+    )
+    return answer[inner]

@@ -128,5 +128,5 @@ def _cube_as_map(cube: NDCube) -> GenericMap:
             "dsun_obs": observer.radius.to_value(u.m),
         }
     if cube.unit is not None:
-        header["bunit"] = cube.unit.to_string("fits")
+        header["bunit"] = cube.unit.to_string()
     return Map(cube.data, header, mask=cube.mask, uncertainty=cube.uncertainty)

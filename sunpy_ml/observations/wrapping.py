@@ -128,7 +128,7 @@ def new_map(
     uncertainty = old.uncertainty if uncertainty is None and same_shape else uncertainty
     meta = _scaled_meta(old, data.shape)
     if unit is not None:
-        meta["bunit"] = u.Unit(unit).to_string("fits")
+        meta["bunit"] = u.Unit(unit).to_string()
     if history:
         meta["history"] = "\n".join(filter(None, [str(meta.get("history", "")), *history]))
     with quiet_headers():

@@ -12,6 +12,7 @@ from sunpy_ml.weights.typed import from_mapping
 
 __all__ = ["Card", "FileSource", "Input", "Metric", "Output", "Training", "read_card"]
 
+FORMATS = ("safetensors", "keras", "torch")
 GEOMETRIES = ("fixed-shape", "plate-scale", "native")
 ORIENTATIONS = ("north-up", "as-is")
 PADDINGS = ("zeros", "reflect", "replicate")
@@ -20,12 +21,35 @@ VALIDATIONS = ("real", "simulation")
 
 @dataclass(frozen=True)
 class FileSource:
-    """Where the weights come from and how they are verified."""
+    """Where the weights come from and how they are verified.
+
+    Attributes
+    ----------
+    format : str
+        ``safetensors``, ``keras`` (HDF5) or ``torch``.
+    size : int
+        Bytes; 0 where the authors' file could not be measured.
+    sha256, git_blob : str
+        Checksums; git's blob id is known for files in authors' repositories of which nothing else is.
+    embedded : str
+        Name of the file in this package.
+    urls : tuple of str
+        Otherwise, the same file on each of these.
+    """
 
     format: str
-    size: int
-    sha256: str
+    size: int = 0
+    sha256: str = ""
+    git_blob: str = ""
     embedded: str = ""
+    urls: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _one_of("file.format", self.format, FORMATS)
+        if bool(self.embedded) == bool(self.urls):
+            raise CardError("file: give either embedded or urls.")
+        if self.embedded and not self.sha256:
+            raise CardError("file.sha256: an embedded file needs its checksum.")
 
 
 @dataclass(frozen=True)

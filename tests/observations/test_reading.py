@@ -1,0 +1,169 @@
+"""What a user may call an observation, and what its header tells."""
+
+import warnings
+
+import numpy as np
+import pytest
+from ndcube import NDCube
+from tests.maps import make_map, random_image
+
+import astropy.units as u
+from astropy.io import fits
+from astropy.wcs import WCS
+from sunpy_ml.exceptions import ObservationError
+from sunpy_ml.observations import (
+    as_map,
+    iterate_observations,
+    observation_facts,
+    observation_time,
+    observed_wavelength,
+    self_contained,
+    source_name,
+)
+
+
+@pytest.mark.parametrize(
+    ("header", "nanometres"),
+    [
+        ({}, 656.28),
+        ({"waveunit": None}, 656.28),
+        ({"wavelnth": None, "waveunit": None, "wave": "TF Fe I 5576"}, 557.6),
+        ({"wavelnth": None, "waveunit": None, "wave": "TF H I 6563 base"}, 656.3),
+        ({"wavelnth": None, "waveunit": None, "wave": "G band 4305"}, 430.5),
+        ({"wavelnth": 450.4, "waveunit": None}, 450.4),
+        ({"wavelnth": None, "waveunit": None, "filter": "H-alpha"}, 656.28),
+        ({"wavelnth": None, "waveunit": None, "filter": "Halpha 0.5A"}, 656.28),
+        ({"wavelnth": None, "waveunit": None, "filter": "656.3 nm"}, 656.3),
+        ({"wavelnth": 171, "waveunit": None}, None),
+        ({"wavelnth": None, "waveunit": None}, None),
+        ({"wavelnth": None, "waveunit": None, "wave": "broad"}, None),
+        ({"wavelnth": 30.4, "waveunit": "nm"}, 30.4),
+    ],
+)
+def test_the_wavelength_is_parsed_in_one_place(header, nanometres):
+    found = observed_wavelength(make_map(**header))
+    if nanometres is None:
+        assert found is None
+    else:
+        assert found.to_value(u.nm) == pytest.approx(nanometres)
+
+
+def test_facts_of_a_full_header():
+    facts = observation_facts(make_map(random_image((60, 80)), cdelt1=0.5, cdelt2=0.6))
+    np.testing.assert_allclose(facts.plate_scale.to_value(u.arcsec / u.pix), [0.5, 0.6])
+    np.testing.assert_allclose(facts.field_of_view.to_value(u.arcsec), [40, 36])
+    assert facts.unit == u.DN
+    assert facts.cadence is None
+
+
+def test_a_unit_that_is_none_is_unknown():
+    assert observation_facts(make_map(bunit="furlong per fortnight")).unit is None
+    assert observation_facts(make_map(bunit=None)).unit is None
+
+
+def test_a_poor_header_is_completed_on_a_copy():
+    poor = make_map(hgln_obs=None, hglt_obs=None, dsun_obs=None, rsun_ref=None, **{"date-obs": None})
+    before = dict(poor.meta)
+    complete = self_contained(poor)
+    assert dict(poor.meta) == before
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert complete.observer_coordinate.radius.to_value(u.au) == pytest.approx(1, abs=0.02)
+    assert observation_time(poor) is None
+    assert observation_time(make_map()).isot == "2014-10-24T12:00:00.000"
+
+
+def test_other_warnings_pass_through_the_silence():
+    from sunpy_ml.observations import quiet_headers
+
+    with pytest.warns(UserWarning, match="mine"), quiet_headers():
+        warnings.warn("mine", UserWarning, stacklevel=1)
+
+
+def test_paths_are_read(tmp_path):
+    path = tmp_path / "one.fits"
+    make_map(random_image().astype(">i2")).save(path)
+    assert as_map(path).data.shape == (60, 80)
+    assert as_map(str(path)).meta["instrume"] == "Test"
+    assert source_name(path) == str(path)
+
+
+def test_bad_paths_are_refused(tmp_path):
+    with pytest.raises(ObservationError, match="there is no file"):
+        as_map(tmp_path / "none.fits")
+    text = tmp_path / "text.fits"
+    text.write_text("not FITS")
+    with pytest.raises(ObservationError, match="cannot be read as a Map"):
+        as_map(text)
+
+
+@pytest.mark.parametrize("keep", [100, 4000, 20000])
+def test_truncated_files_are_refused(tmp_path, keep):
+    path = tmp_path / "short.fits"
+    make_map().save(path)
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(ObservationError, match=r"short\.fits"):
+        as_map(path)
+
+
+def test_a_file_of_several_images_is_refused(tmp_path):
+    path = tmp_path / "two.fits"
+    m = make_map()
+    header = m.fits_header
+    fits.HDUList([fits.PrimaryHDU(m.data, header), fits.ImageHDU(m.data, header)]).writeto(path)
+    with pytest.raises(ObservationError, match="holds 2 images"):
+        as_map(path)
+
+
+def test_a_header_without_units_is_refused(tmp_path):
+    path = tmp_path / "unitless.fits"
+    m = make_map()
+    header = m.fits_header
+    del header["CUNIT1"]
+    fits.PrimaryHDU(m.data, header).writeto(path)
+    with pytest.raises(ObservationError, match="units for axis 1"):
+        as_map(path)
+
+
+@pytest.mark.parametrize("wrong", [None, 3, np.zeros((3, 3)), {"a": 1}])
+def test_other_types_are_refused(wrong):
+    with pytest.raises(ObservationError, match="expected a sunpy Map"):
+        as_map(wrong)
+
+
+def test_cubes_must_be_celestial_images():
+    wcs = WCS(naxis=3)
+    wcs.wcs.ctype = "HPLN-TAN", "HPLT-TAN", "TIME"
+    wcs.wcs.cunit = "arcsec", "arcsec", "s"
+    with pytest.raises(ObservationError, match="slice it first"):
+        as_map(NDCube(np.zeros((2, 3, 4)), wcs=wcs))
+
+
+@pytest.mark.parametrize("data", [np.zeros((4, 4), complex), np.zeros((4, 4), bool)])
+def test_pixels_must_be_real_numbers(data):
+    with pytest.raises(ObservationError, match="dtype"):
+        as_map(make_map(data))
+
+
+def test_sequences_generators_and_folders(tmp_path):
+    m = make_map()
+    assert list(iterate_observations(m)) == [m]
+    assert list(iterate_observations([m, "a.fits"])) == [m, "a.fits"]
+    assert len(list(iterate_observations(m for _ in range(3)))) == 3
+    (tmp_path / "sub").mkdir()
+    for name in ("b.fits", "a.fits.gz", "sub/c.FTS", "notes.txt"):
+        (tmp_path / name).write_bytes(b"")
+    assert [path.name for path in iterate_observations(tmp_path)] == ["a.fits.gz", "b.fits", "c.FTS"]
+
+
+@pytest.mark.parametrize("nothing", [[], (), iter([])])
+def test_nothing_is_an_error(nothing):
+    with pytest.raises(ObservationError, match="got none"):
+        list(iterate_observations(nothing))
+
+
+def test_an_empty_folder_or_a_number_is_an_error(tmp_path):
+    with pytest.raises(ObservationError, match="no FITS file in the folder"):
+        list(iterate_observations(tmp_path))
+    with pytest.raises(ObservationError, match="expected Maps"):
+        list(iterate_observations(3))

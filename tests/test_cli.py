@@ -1,0 +1,85 @@
+"""The command line, as a user types it."""
+
+import numpy as np
+import pytest
+from astropy.table import QTable
+
+import sunpy_ml
+from sunpy_ml.cli import main
+from sunpy_ml.simulation import halpha_scene
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("observations")
+    for number, kind in enumerate(("sunspots", "quiet")):
+        halpha_scene(kind, seed=2).save(path / f"{number}_{kind}.fits")
+    return path
+
+
+def test_version_and_help(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["--version"])
+    assert stop.value.code == 0
+    assert capsys.readouterr().out.strip() == f"sunpy-ml {sunpy_ml.__version__}"
+    with pytest.raises(SystemExit) as stop:
+        main([])
+    assert stop.value.code == 2
+
+
+@pytest.mark.parametrize("extension", ["ecsv", "fits", "csv"])
+def test_classify_writes_a_table(folder, tmp_path, extension):
+    output = tmp_path / f"table.{extension}"
+    assert main(["classify", str(folder), "-o", str(output)]) == 0
+    table = QTable.read(output, **({"astropy_native": True} if extension == "fits" else {}))
+    assert list(table["label"]) == ["sunspots", "quiet"]
+    assert ("centre_x" in table.colnames) == (extension == "csv")
+
+
+def test_classify_prints_a_table(folder, capsys):
+    assert main(["classify", str(folder / "*.fits")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "p_sunspots" in lines[0]
+    assert sum("quiet" in line for line in lines[1:]) == 1
+
+
+def test_a_file_that_cannot_be_read_shows_in_the_exit_code(folder, tmp_path, capsys):
+    missing = str(tmp_path / "none.fits")
+    output = tmp_path / "table.ecsv"
+    assert main(["classify", missing, str(folder), "-o", str(output), "--plot", str(tmp_path / "plots")]) == 1
+    assert "there is no file" in capsys.readouterr().err
+    assert list(QTable.read(output)["label"]) == ["", "sunspots", "quiet"]
+    plots = sorted(path.name for path in (tmp_path / "plots").iterdir())
+    assert plots == ["00001_0_sunspots.fits.png", "00002_1_quiet.fits.png"]
+
+
+def test_mistakes_are_told_in_a_line(folder, tmp_path, capsys):
+    assert main(["classify", str(folder), "-o", "table.xlsx"]) == 2
+    assert "must end in one of" in capsys.readouterr().err
+    assert main(["classify", str(folder), "--weights", "halpha-0"]) == 2
+    assert "the names are ['halpha-1'" in capsys.readouterr().err
+    assert main(["classify", str(tmp_path)]) == 2
+    assert "no FITS file in the folder" in capsys.readouterr().err
+
+
+def test_weights_list(capsys):
+    assert main(["weights", "list"]) == 0
+    assert "halpha-1" in capsys.readouterr().out
+
+
+def test_demo_says_that_it_is_simulated(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["demo"]) == 0
+    said = capsys.readouterr().out
+    assert "SIMULATED" in said
+    assert "sunspots" in said
+    from matplotlib.image import imread
+
+    assert np.ptp(imread(tmp_path / "sunpy_ml_demo.png")) > 0.5
+
+
+def test_demo_takes_real_files(folder, tmp_path, capsys):
+    output = tmp_path / "look.png"
+    assert main(["demo", str(folder), "-o", str(output)]) == 0
+    assert "SIMULATED" not in capsys.readouterr().out
+    assert {path.name for path in tmp_path.iterdir()} == {"look.png", "look_1.png"}

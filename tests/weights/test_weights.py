@@ -1,0 +1,263 @@
+"""Cards, the catalogue, the domain, the registry and loading."""
+
+import dataclasses
+import threading
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+import astropy.units as u
+from sunpy_ml.exceptions import CardError, DomainError, DomainWarning, WeightsError
+from sunpy_ml.weights import (
+    Card,
+    Domain,
+    DomainReport,
+    Facts,
+    FileSource,
+    build_network,
+    get_card,
+    list_weights,
+    load,
+    loading,
+    read_card,
+    resolve,
+    weights_path,
+)
+from sunpy_ml.weights.typed import from_mapping
+
+CARD = get_card("halpha-1")
+CARD_FILE = Path(loading.__file__).parent / "cards" / "halpha-1.toml"
+
+
+@pytest.mark.parametrize("name", list_weights()["name"].tolist())
+def test_every_embedded_file_loads_and_is_as_its_card_says(name):
+    card = get_card(name)
+    path = weights_path(card)
+    assert path.stat().st_size == card.file.size <= 4 * 2**20
+    network = load(name)
+    assert not network.training
+    assert not any(parameter.requires_grad for parameter in network.parameters())
+    assert load(card) is network
+
+
+@pytest.mark.parametrize("name", list_weights()["name"].tolist())
+def test_every_card_tells_what_a_user_must_know(name):
+    card = get_card(name)
+    for metric in card.metrics:
+        assert metric.n > 0
+        if metric.interval:
+            assert metric.interval[0] <= metric.value <= metric.interval[1]
+    assert card.metrics
+    assert card.limits
+    assert card.training.data
+    assert card.training.recipe
+
+
+def test_threads_that_load_together_share_one_network():
+    card = dataclasses.replace(CARD)
+    found = []
+    threads = [threading.Thread(target=lambda: found.append(load(card))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({id(network) for network in found}) == 1
+
+
+def test_an_unknown_name_lists_the_names_there_are():
+    with pytest.raises(WeightsError, match=r"none named 'halpha-0'; the names are \['halpha-1'"):
+        get_card("halpha-0")
+    with pytest.raises(WeightsError, match="none named"):
+        resolve("classification", "halpha-0")
+    with pytest.raises(WeightsError, match=r"no weights serve 'weather'; the tasks are \['classification'"):
+        list_weights("weather")
+    with pytest.raises(WeightsError, match="'weather' has 0 default weights"):
+        resolve("weather")
+    with pytest.raises(WeightsError, match="serves 'classification', not 'weather'"):
+        resolve("weather", "halpha-1")
+    with pytest.raises(WeightsError, match="expected the name of weights"):
+        resolve("classification", 3)
+
+
+def edited(tmp_path, old, new):
+    text = CARD_FILE.read_text()
+    assert old in text
+    path = tmp_path / "card.toml"
+    path.write_text(text.replace(old, new, 1))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('name = "halpha-1"', 'name = "halpha-2"', "must end in the version"),
+        ('task = "classification"', "task = 3", r"card\.toml\.task: expected str, got 3"),
+        ('task = "classification"', "", r"the field\(s\) \['task'\] are missing"),
+        ('task = "classification"', 'task = "x"\ntaks = "x"', r"unknown field\(s\) \['taks'\]"),
+        ('geometry = "fixed-shape"', 'geometry = "square"', r"input\.geometry: got 'square', choose from"),
+        ("shape = [256, 256]", "shape = [256]", "fixed-shape needs two numbers"),
+        ('geometry = "fixed-shape"', 'geometry = "plate-scale"', "plate-scale geometry needs a number"),
+        ('validated_on = "real"', 'validated_on = "hope"', "validated_on: got 'hope'"),
+        ("default = true", "default = 1", "expected bool, got 1"),
+        ('name = "halpha-1"', "name = ", "is not a card"),
+    ],
+)
+def test_wrong_cards_are_refused(tmp_path, old, new, message):
+    with pytest.raises(CardError, match=message):
+        read_card(edited(tmp_path, old, new))
+
+
+@pytest.mark.parametrize(
+    ("hint", "value"),
+    [
+        (tuple[float, float], [1.0]),
+        (tuple[int, ...], 3),
+        (tuple[int, ...], [1, "2"]),
+        (dict[str, float], [1]),
+        (dict[str, float], {"a": "b"}),
+        (int, True),
+        (float, "1"),
+        (float | None, "1"),
+    ],
+)
+def test_types_are_checked(hint, value):
+    kind = dataclasses.make_dataclass("Kind", [("x", hint)])
+    with pytest.raises(CardError, match=r"here\.x"):
+        from_mapping(kind, {"x": value}, "here")
+
+
+def test_types_are_converted():
+    kind = dataclasses.make_dataclass("Kind", [("x", tuple[float, ...]), ("y", float | None)])
+    made = from_mapping(kind, {"x": [1, 2.5], "y": None}, "here")
+    assert made.x == (1.0, 2.5)
+    assert made.y is None
+    with pytest.raises(CardError, match="expected a table"):
+        from_mapping(kind, [1], "here")
+
+
+DOMAIN = Domain(
+    wavelength=((655.5, 657.0), (30.3, 30.5)),
+    plate_scale=(0.3, 2.0),
+    field_of_view=(80, 700),
+    aspect=2.0,
+    cadence=(10, 60),
+    units=("DN",),
+    missing=0.5,
+)
+INSIDE = Facts(
+    wavelength=656.28 * u.nm,
+    plate_scale=[1, 1.1] * u.arcsec / u.pix,
+    field_of_view=[200, 300] * u.arcsec,
+    cadence=30 * u.s,
+    unit=u.DN,
+)
+
+
+def test_inside():
+    report = DOMAIN.check(INSIDE)
+    assert report
+    assert report.status == "inside"
+    assert DOMAIN.check(dataclasses.replace(INSIDE, wavelength=304 * u.AA))
+    report.enforce("x", strict=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"wavelength": 1600 * u.AA}, "the wavelength is 160 nm"),
+        ({"plate_scale": [0.2, 1] * u.arcsec / u.pix}, "the plate scale is 0.2 x 1 arcsec / pix, trained on 0.3-2"),
+        ({"field_of_view": [2000, 2000] * u.arcsec}, "the field of view is 2000 arcsec, trained on 80-700 arcsec"),
+        ({"field_of_view": [100, 300] * u.arcsec}, "3 times as long as wide"),
+        ({"cadence": 720 * u.s}, "the cadence is 720 s"),
+        ({"unit": u.G}, "the unit is G, trained on DN"),
+        ({"missing": 0.6}, "60% of the pixels are invalid"),
+    ],
+)
+def test_outside(change, reason):
+    report = DOMAIN.check(dataclasses.replace(INSIDE, **change))
+    assert report.status == "outside"
+    assert not report
+    assert reason in str(report)
+    with pytest.warns(DomainWarning, match="lies outside what 'x' was trained on"):
+        report.enforce("x", strict=False)
+    with pytest.raises(DomainError, match="lies outside"):
+        report.enforce("x", strict=True)
+
+
+@pytest.mark.parametrize("fact", ["wavelength", "plate_scale", "field_of_view", "cadence", "unit"])
+def test_unknown(fact):
+    report = DOMAIN.check(dataclasses.replace(INSIDE, **{fact: None}))
+    assert report.status == "unknown"
+    assert f"the {fact.replace('_', ' ')} is not in the header" in report.reasons[0]
+    with pytest.warns(DomainWarning, match="is not known to lie inside"):
+        report.enforce("x", strict=False)
+
+
+def test_what_is_outside_counts_before_what_is_unknown():
+    report = DOMAIN.check(dataclasses.replace(INSIDE, wavelength=None, unit=u.G))
+    assert report.status == "outside"
+    assert len(report.reasons) == 2
+    assert Domain().check(Facts()) == DomainReport("inside")
+
+
+def test_networks_are_built_by_name():
+    network = build_network("compact-classifier", {"channels": [4, 8], "n_classes": 3, "n_features": 1})
+    assert network(torch.zeros(1, 1, 64, 64)).shape == (1, 4)
+    with pytest.raises(CardError, match=r"none named 'os\.system'; the names are"):
+        build_network("os.system", {})
+    with pytest.raises(CardError, match="unknown field"):
+        build_network("slic", {"classes": 5})
+
+
+@pytest.fixture
+def card_for(tmp_path, monkeypatch, state):
+    """A card for changed weights, lying where embedded ones do (read before that is somewhere else)."""
+
+    def make(state, sha256=None) -> Card:
+        import hashlib
+
+        path = tmp_path / "changed.safetensors"
+        save_file(state, path)
+        digest = sha256 or hashlib.sha256(path.read_bytes()).hexdigest()
+        source = FileSource(
+            format="safetensors", size=path.stat().st_size, sha256=digest, embedded=path.name
+        )
+        return dataclasses.replace(CARD, file=source)
+
+    monkeypatch.setattr(loading, "_EMBEDDED", tmp_path)
+    monkeypatch.setattr(loading, "_loaded", {})
+    return make
+
+
+@pytest.fixture
+def state():
+    return load_file(weights_path(CARD))
+
+
+def test_a_missing_file(card_for, state):
+    card = card_for(state)
+    gone = dataclasses.replace(card, file=dataclasses.replace(card.file, embedded="gone.safetensors"))
+    with pytest.raises(WeightsError, match="install sunpy_ml again"):
+        load(gone)
+
+
+def test_a_damaged_file(state, card_for):
+    with pytest.raises(WeightsError, match="is damaged"):
+        load(card_for(state, sha256="0" * 64))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda state: state.pop("classes.bias"), "missing classes.bias"),
+        (lambda state: state.update(extra=torch.zeros(2)), "surplus extra"),
+        (lambda state: state.update({"classes.bias": torch.zeros(7)}), r"classes.bias is \(7,\) instead of \(5,\)"),
+        (lambda state: state["classes.bias"].fill_(float("nan")), "classes.bias is not finite"),
+    ],
+)
+def test_files_that_do_not_fit(state, card_for, change, message):
+    change(state)
+    with pytest.raises(WeightsError, match=message):
+        load(card_for(state))
