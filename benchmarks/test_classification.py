@@ -1,0 +1,42 @@
+"""Throughput of the classifiers: the embedded one against the published architecture, on the same batch."""
+
+import pytest
+import torch
+
+from sunpy_ml import classify_map
+from sunpy_ml.classification.networks import SlicNetwork
+from sunpy_ml.inference import run
+from sunpy_ml.simulation import halpha_scene
+from sunpy_ml.weights import load
+
+
+@pytest.fixture(scope="module")
+def slic():
+    # Its speed does not depend on its weights.
+    return SlicNetwork().eval().requires_grad_(False)
+
+
+def test_embedded(benchmark, images):
+    network = load("halpha-1")
+    benchmark.extra_info["images"] = len(images)
+    benchmark(run, network, images)
+
+
+def test_published_eager(benchmark, images, slic):
+    """As its authors ran it: one call on the whole batch, nothing folded."""
+    batch = torch.from_numpy(images[:, None])
+    benchmark.extra_info["images"] = len(images)
+    with torch.inference_mode():
+        benchmark.pedantic(slic, (batch,), rounds=3, warmup_rounds=1)
+
+
+def test_published_folded(benchmark, images, slic):
+    """The same arithmetic through `sunpy_ml.inference`."""
+    benchmark.extra_info["images"] = len(images)
+    benchmark.pedantic(run, (slic, images), rounds=3, warmup_rounds=1)
+
+
+def test_classify_map(benchmark):
+    """From a Map to a result, preparation included."""
+    scene = halpha_scene("sunspots", seed=1)
+    benchmark(classify_map, scene)
