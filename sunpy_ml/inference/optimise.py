@@ -10,8 +10,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 __all__ = ["fold_batch_norm", "ready"]
 
-_ready: "weakref.WeakKeyDictionary[nn.Module, dict[tuple[torch.device, torch.dtype], nn.Module]]"
-_ready = weakref.WeakKeyDictionary()
+_Versions = dict[tuple[torch.device, torch.dtype], tuple[tuple[tuple[int, int], ...], nn.Module]]
+_ready: "weakref.WeakKeyDictionary[nn.Module, _Versions]" = weakref.WeakKeyDictionary()
 _lock = threading.Lock()
 
 
@@ -24,7 +24,7 @@ def fold_batch_norm(network: nn.Module) -> nn.Module:
     Parameters
     ----------
     network : torch.nn.Module
-        In evaluation mode; not changed, and the memory of its other parameters is shared.
+        In any mode; not changed. The copy is in evaluation mode and shares the memory of what is not folded.
 
     Examples
     --------
@@ -40,7 +40,7 @@ def fold_batch_norm(network: nn.Module) -> nn.Module:
     memory: dict[int, torch.Tensor] = {id(buffer): buffer.detach() for buffer in network.buffers()}
     for parameter in network.parameters():
         memory[id(parameter)] = nn.Parameter(parameter.detach(), requires_grad=False)
-    folded = copy.deepcopy(network, memory)
+    folded = copy.deepcopy(network, memory).eval()
     for module in folded.modules():
         if isinstance(module, nn.Sequential):
             for index in range(len(module) - 1):
@@ -51,10 +51,17 @@ def fold_batch_norm(network: nn.Module) -> nn.Module:
 
 
 def ready(network: nn.Module, device: torch.device, dtype: torch.dtype) -> nn.Module:
-    """The network folded, in channels-last order, on a device and in a precision; made once and remembered."""
+    """The network folded, in channels-last order, on a device and in a precision; made once and remembered.
+
+    It is made again if the weights have changed since.
+    """
+    # Every change in place, an optimiser's step or load_state_dict, raises a tensor's version.
+    tensors = (*network.parameters(), *network.buffers())
+    state = tuple((tensor.data_ptr(), tensor._version) for tensor in tensors if not tensor.is_inference())
     with _lock:
         versions = _ready.setdefault(network, {})
-        if (device, dtype) not in versions:
-            folded = fold_batch_norm(network.eval())
-            versions[device, dtype] = folded.to(device, dtype, memory_format=torch.channels_last)
-        return versions[device, dtype]
+        made = versions.get((device, dtype))
+        if made is None or made[0] != state:
+            folded = fold_batch_norm(network).to(device, dtype, memory_format=torch.channels_last)
+            made = versions[device, dtype] = state, folded
+        return made[1]

@@ -1,13 +1,15 @@
 """The registry of networks: the names that cards use, and the classes behind them.
 
 A card comes from a file that may have been downloaded, so it names a network and never an import path. Every
-subpackage with a ``networks`` module offers its networks there in a dict ``NETWORKS``.
+subpackage with a ``networks`` module offers its networks there in a dict ``NETWORKS``; other packages offer theirs by
+the entry-point group ``sunpy_ml.networks``.
 """
 
 import functools
 import importlib
 import pkgutil
 from collections.abc import Mapping
+from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 import sunpy_ml
@@ -27,6 +29,10 @@ def _networks() -> Mapping[str, "type[nn.Module]"]:
         module = f"{sunpy_ml.__name__}.{package.name}.networks"
         if package.ispkg and importlib.util.find_spec(module) is not None:
             networks |= importlib.import_module(module).NETWORKS
+    for entry in entry_points(group="sunpy_ml.networks"):
+        if entry.name in networks:
+            raise CardError(f"network: {entry.name!r} of {entry.value!r} is the name of another network already.")
+        networks[entry.name] = entry.load()
     return networks
 
 

@@ -145,6 +145,16 @@ def test_running_on_another_device_leaves_the_network_where_it_is():
     assert ready(network, torch.device("meta"), torch.bfloat16) is moved
 
 
+def test_weights_that_change_between_calls_are_seen_and_the_mode_is_left_alone():
+    network, data = made(Upsampler).train(), image((1, 12, 12))
+    first = run(network, data)
+    assert network.training
+    np.testing.assert_array_equal(run(network, data), first)
+    with torch.no_grad():
+        network.layers[0].weight.mul_(2)
+    assert abs(run(network, data) - first).max() > 1e-3
+
+
 @pytest.mark.parametrize("batch_size", [1, 3, None])
 def test_batches_change_nothing(batch_size):
     network, data = load("halpha-1"), image((5, 256, 256))
