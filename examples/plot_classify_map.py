@@ -8,6 +8,7 @@ needs no download; your own Maps go in the same way.
 
 import astropy.units as u
 import matplotlib.pyplot as plt
+
 from sunpy_ml import classify_map, classify_maps
 from sunpy_ml.simulation import halpha_scene
 

@@ -38,7 +38,7 @@ def named(path: Path) -> str:
 def test_networks_know_tensors_only(path):
     folder = f"sunpy_ml.{path.parent.name}"
     allowed = ("torch", "math", "numpy", "dataclasses", "typing", "collections", folder)
-    strangers = {name for name in imported(path) if not name.split(".")[0] in allowed and not name.startswith(folder)}
+    strangers = {name for name in imported(path) if name.split(".")[0] not in allowed and not name.startswith(folder)}
     assert not strangers
 
 
@@ -71,9 +71,7 @@ def test_modules_are_small():
 )
 def test_what_must_be_fast_imports_nothing_heavy(command):
     check = "import sys; print([m for m in ('torch', 'matplotlib', 'sunpy.map', 'ndcube') if m in sys.modules])"
-    done = subprocess.run(
-        [sys.executable, "-c", f"{command}\n{check}"], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", f"{command}\n{check}"], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
 
 

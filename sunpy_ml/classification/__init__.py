@@ -1,4 +1,4 @@
-"""Classification: which large-scale feature does an image of the Sun show?"""
+"""Classification: which large-scale feature an image of the Sun shows."""
 
 from sunpy_ml.classification.many import classify_maps
 from sunpy_ml.classification.result import Classification

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
-
 from astropy.table import QTable
 from tqdm.auto import tqdm
 

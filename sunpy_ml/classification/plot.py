@@ -30,11 +30,13 @@ def plot_classification(result: "Classification", figure: Figure | None = None) 
 
 
 def _draw_bars(axes: plt.Axes, result: "Classification") -> None:
-    names = list(result.probabilities) + [f"has {name}" for name in result.features]
-    values = list(result.probabilities.values()) + list(result.features.values())
-    colours = [_WINNER if name == result.label else _OTHER for name in result.probabilities]
-    places = [*range(len(result.probabilities)), *(len(result.probabilities) + 0.7 + i for i in range(len(result.features)))]
-    axes.barh(places, values, color=colours + [_FEATURE] * len(result.features))
+    classes, features = result.probabilities, result.features
+    names = [*classes, *(f"has {name}" for name in features)]
+    values = [*classes.values(), *features.values()]
+    colours = [_WINNER if name == result.label else _OTHER for name in classes] + [_FEATURE] * len(features)
+    # A gap sets the features, which are told one by one, apart from the classes, which share one whole.
+    places = [index + 0.7 * (index >= len(classes)) for index in range(len(names))]
+    axes.barh(places, values, color=colours)
     for place, value in zip(places, values, strict=True):
         axes.text(min(value + 0.02, 0.88), place, f"{value:.2f}", va="center")
     axes.set_yticks(places, names)

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import entr, expit, softmax
-
 from astropy.table import QTable
+from scipy.special import entr, expit, softmax
 from sunpy.map import GenericMap
 
 from sunpy_ml.classification.table import Row, as_table, describe

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 import astropy.units as u
+import numpy as np
 from astropy.coordinates import SkyCoord
 from astropy.table import QTable
 from astropy.time import Time
@@ -82,9 +81,7 @@ def as_table(rows: Sequence[Row], card: Card) -> QTable:
         "instrument": [row.instrument for row in rows],
         "wavelength": [row.wavelength for row in rows] * u.nm,
         "centre": SkyCoord(centre[:, 0], centre[:, 1], frame=Helioprojective(obstime=frame_date)),
-        "observer": SkyCoord(
-            lon * u.deg, lat * u.deg, radius * u.m, frame=HeliographicStonyhurst(obstime=frame_date)
-        ),
+        "observer": SkyCoord(lon * u.deg, lat * u.deg, radius * u.m, frame=HeliographicStonyhurst(obstime=frame_date)),
         "size": np.array([row.size for row in rows]) * u.arcsec,
         "label": [row.label for row in rows],
         **{f"p_{name}": [row.probabilities.get(name, np.nan) for row in rows] for name in card.output.classes},

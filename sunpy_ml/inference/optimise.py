@@ -44,9 +44,9 @@ def fold_batch_norm(network: nn.Module) -> nn.Module:
     for module in folded.modules():
         if isinstance(module, nn.Sequential):
             for index in range(len(module) - 1):
-                pair = module[index], module[index + 1]
-                if isinstance(pair[0], nn.Conv2d) and isinstance(pair[1], nn.BatchNorm2d):
-                    module[index], module[index + 1] = fuse_conv_bn_eval(*pair), nn.Identity()
+                first, second = module[index], module[index + 1]
+                if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
+                    module[index], module[index + 1] = fuse_conv_bn_eval(first, second), nn.Identity()
     return folded
 
 
@@ -62,6 +62,7 @@ def ready(network: nn.Module, device: torch.device, dtype: torch.dtype) -> nn.Mo
         versions = _ready.setdefault(network, {})
         made = versions.get((device, dtype))
         if made is None or made[0] != state:
-            folded = fold_batch_norm(network).to(device, dtype, memory_format=torch.channels_last)
+            folded = fold_batch_norm(network).to(device, dtype)
+            folded = folded.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             made = versions[device, dtype] = state, folded
         return made[1]

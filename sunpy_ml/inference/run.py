@@ -130,12 +130,12 @@ def run_tiled(
             f"got the shape {image.shape}."
         )
     predict = _predictor(network, device, precision)
-    result: Array | None = None
+    result = np.empty((0, 0, 0), np.float32)
     for part in _shown(plan_tiles(image.shape[1:], tile, halo, multiple), progress):
         window = image[(slice(None), *part.read)]
         answer = predict(window[np.newaxis])[0]
         factor = answer.shape[1] // window.shape[1]
-        if result is None:
+        if not result.size:  # only the first answer tells how many channels there are, and how fine
             result = np.empty((len(answer), image.shape[1] * factor, image.shape[2] * factor), np.float32)
         inner, keep = (_magnified(where, factor) for where in (part.inner, part.keep))
         result[(slice(None), *keep)] = answer[(slice(None), *inner)]

@@ -2,10 +2,9 @@
 
 from typing import Any
 
+import astropy.units as u
 import numpy as np
 import numpy.typing as npt
-
-import astropy.units as u
 from astropy.wcs import WCS
 from sunpy.map import GenericMap
 

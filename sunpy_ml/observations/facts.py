@@ -3,9 +3,8 @@
 import re
 from typing import Any
 
-import numpy as np
-
 import astropy.units as u
+import numpy as np
 from astropy.wcs import WCS
 from sunpy.map import GenericMap
 

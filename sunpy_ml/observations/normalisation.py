@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-
 from astropy.stats import mad_std, sigma_clipped_stats
 
 from sunpy_ml.exceptions import ObservationError
@@ -68,6 +67,7 @@ class Normaliser:
     on_disk: bool = False
 
     def __call__(self, pixels: Array, constants: Mapping[str, float]) -> Normalisation:
+        """Measure the constants on the valid pixels of an observation."""
         step = max(1, pixels.size // SAMPLE_SIZE)
         sample = np.asarray(pixels[::step], dtype=np.float64)
         normalisation = self.measure(sample, constants)
@@ -118,13 +118,9 @@ def _percentile(pixels: Array, constants: Mapping[str, float]) -> Normalisation:
 NORMALISERS: dict[str, Normaliser] = {
     "raw": Normaliser((), lambda pixels, constants: Normalisation(0.0, 1.0)),
     "minmax-uint8": Normaliser((), _minmax, on_source=True),
-    "quiet-sun": Normaliser(
-        (), lambda pixels, constants: Normalisation(0.0, quiet_sun_level(pixels)), on_disk=True
-    ),
+    "quiet-sun": Normaliser((), lambda pixels, constants: Normalisation(0.0, quiet_sun_level(pixels)), on_disk=True),
     "percentile": Normaliser(("low", "high"), _percentile),
-    "scale": Normaliser(
-        ("scale",), lambda pixels, constants: Normalisation(0.0, constants["scale"])
-    ),
+    "scale": Normaliser(("scale",), lambda pixels, constants: Normalisation(0.0, constants["scale"])),
     "zscore": Normaliser(
         ("mean", "std"),
         lambda pixels, constants: Normalisation(constants["mean"], constants["std"]),

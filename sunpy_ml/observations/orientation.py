@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-
 from astropy.wcs import WCS
 
 __all__ = ["Turn", "north_up_turn", "pixel_matrix", "turned_wcs"]

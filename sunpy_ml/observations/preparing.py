@@ -3,13 +3,11 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
+import astropy.units as u
 import numpy as np
 import numpy.typing as npt
-from ndcube import NDCube
-from scipy.ndimage import binary_dilation
-
-import astropy.units as u
 from astropy.wcs import WCS
+from scipy.ndimage import binary_dilation
 from sunpy.map import GenericMap
 
 from sunpy_ml.exceptions import ObservationError
@@ -108,6 +106,8 @@ def prepare(observation: Any, card: Card) -> Prepared:
     with quiet_headers():
         wcs = complete.wcs
     oriented = turned_wcs(wcs, turn, complete.data.shape)
+    data: Any
+    valid: Any
     data, valid = (turn.apply(array) for array in _physical(complete, rules.unit))
     dark = beyond_limb(oriented, complete)
     shape = _target_shape(data.shape, plate_scale(oriented, complete), rules)
@@ -172,9 +172,7 @@ def _on_grid(
     data: Array, valid: Array, dark: Array | None, shape: tuple[int, int], rules: Input
 ) -> tuple[Array, Array, Normalisation]:
     if not valid.any():
-        raise ObservationError(
-            f"observation: none of its {valid.size} pixels is valid (all NaN, infinite or masked)."
-        )
+        raise ObservationError(f"observation: none of its {valid.size} pixels is valid (all NaN, infinite or masked).")
     normaliser = NORMALISERS[rules.normaliser]
     source = data, valid
     if not valid.all():

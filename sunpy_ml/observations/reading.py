@@ -4,11 +4,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from ndcube import NDCube
-
 import astropy.units as u
+import numpy as np
 from astropy.wcs.utils import wcs_to_celestial_frame
+from ndcube import NDCube
 from sunpy.map import GenericMap, Map
 
 from sunpy_ml.exceptions import ObservationError

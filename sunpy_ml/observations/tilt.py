@@ -1,9 +1,8 @@
 """Interpolation to a grid that is exactly north up, for the networks that need one."""
 
 import numpy as np
-from reproject import reproject_interp
-
 from astropy.wcs import WCS
+from reproject import reproject_interp
 from sunpy.map import GenericMap
 
 from sunpy_ml.observations.headers import quiet_headers

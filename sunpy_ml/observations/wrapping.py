@@ -3,12 +3,11 @@
 import copy
 from typing import Any
 
+import astropy.units as u
 import numpy as np
 import numpy.typing as npt
-from ndcube import NDCube
-
-import astropy.units as u
 from astropy.nddata import NDUncertainty
+from ndcube import NDCube
 from sunpy.map import GenericMap
 
 from sunpy_ml.exceptions import ObservationError
@@ -78,9 +77,7 @@ def wrap(
     if mask is not None:
         touched = int(prepared.contaminated(card.input.halo).sum() - np.asarray(prepared.mask).sum())
         history.append(f"sunpy_ml: {touched} pixels were computed from neighbours of which some are masked")
-    result = new_map(
-        prepared.base, turn.undo(output), mask=mask, uncertainty=uncertainty, unit=unit, history=history
-    )
+    result = new_map(prepared.base, turn.undo(output), mask=mask, uncertainty=uncertainty, unit=unit, history=history)
     return _as_cube(result) if isinstance(prepared.source, NDCube) else result
 
 
@@ -132,9 +129,7 @@ def new_map(
     if history:
         meta["history"] = "\n".join(filter(None, [str(meta.get("history", "")), *history]))
     with quiet_headers():
-        return type(old)(
-            data, meta, plot_settings=copy.deepcopy(old.plot_settings), mask=mask, uncertainty=uncertainty
-        )
+        return type(old)(data, meta, plot_settings=copy.deepcopy(old.plot_settings), mask=mask, uncertainty=uncertainty)
 
 
 def _scaled_meta(old: GenericMap, shape: tuple[int, int]) -> dict[str, Any]:
@@ -176,6 +171,4 @@ def _touched(n_old: int, n_new: int) -> tuple[Array, Array]:
 def _as_cube(m: GenericMap) -> NDCube:
     complete = self_contained(m)
     with quiet_headers():
-        return NDCube(
-            m.data, wcs=complete.wcs, mask=m.mask, uncertainty=m.uncertainty, unit=m.unit, meta=dict(m.meta)
-        )
+        return NDCube(m.data, wcs=complete.wcs, mask=m.mask, uncertainty=m.uncertainty, unit=m.unit, meta=dict(m.meta))

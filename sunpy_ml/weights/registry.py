@@ -23,8 +23,8 @@ __all__ = ["build_network"]
 
 
 @functools.cache
-def _networks() -> Mapping[str, "type[nn.Module]"]:
-    networks: dict[str, type[nn.Module]] = {}
+def _networks() -> Mapping[str, Any]:
+    networks: dict[str, Any] = {}
     for package in pkgutil.iter_modules(sunpy_ml.__path__):
         module = f"{sunpy_ml.__name__}.{package.name}.networks"
         if package.ispkg and importlib.util.find_spec(module) is not None:
@@ -60,5 +60,6 @@ def build_network(name: str, arguments: Mapping[str, Any]) -> "nn.Module":
     networks = _networks()
     if name not in networks:
         raise CardError(f"network: there is none named {name!r}; the names are {sorted(networks)}.")
-    network = networks[name]
-    return network(from_mapping(network.Config, arguments, f"{name} arguments"))
+    build = networks[name]
+    network: nn.Module = build(from_mapping(build.Config, arguments, f"{name} arguments"))
+    return network

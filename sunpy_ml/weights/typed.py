@@ -50,9 +50,7 @@ def from_mapping(kind: type[T], mapping: Mapping[str, Any], where: str) -> T:
     missing = [
         name
         for name, field in fields.items()
-        if name not in mapping
-        and field.default is dataclasses.MISSING
-        and field.default_factory is dataclasses.MISSING
+        if name not in mapping and field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
     ]
     if missing:
         raise CardError(f"{where}: the field(s) {missing} are missing.")

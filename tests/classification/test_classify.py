@@ -3,19 +3,19 @@
 import pickle
 import warnings
 
+import astropy.units as u
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from astropy.table import QTable
 from ndcube import NDCube
-from tests.maps import make_map, random_image
 
-import astropy.units as u
 from sunpy_ml import Classification, classify_map, classify_maps
 from sunpy_ml.classification import many
 from sunpy_ml.exceptions import DomainError, DomainWarning, ObservationError, WeightsError
 from sunpy_ml.simulation import halpha_scene
 from sunpy_ml.weights import get_card
+from tests.maps import make_map, random_image
 
 CLASSES = ("filaments", "flares", "prominences", "quiet", "sunspots")
 

@@ -70,9 +70,7 @@ def made(kind, seed=0):
     return network.eval()
 
 
-@given(
-    st.tuples(st.integers(1, 90), st.integers(1, 90)), st.integers(1, 40), st.integers(0, 20), st.integers(1, 8)
-)
+@given(st.tuples(st.integers(1, 90), st.integers(1, 90)), st.integers(1, 40), st.integers(0, 20), st.integers(1, 8))
 def test_tiles_cover_the_image_once(shape, tile, halo, multiple):
     covered = np.zeros(shape, int)
     for part in plan_tiles(shape, tile, halo, multiple):

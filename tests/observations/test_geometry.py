@@ -3,18 +3,29 @@
 import dataclasses
 from types import SimpleNamespace
 
+import astropy.units as u
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.maps import corners_and_centre, make_map, random_image, rotated_header
 
-import astropy.units as u
 from sunpy_ml.observations import Turn, new_map, plate_scale, prepare, wrap
 from sunpy_ml.observations.orientation import north_up_turn, turned_wcs
 from sunpy_ml.observations.resampling import overlap_matrix, resample
 from sunpy_ml.weights import Input, get_card
+from tests.maps import corners_and_centre, make_map, random_image, rotated_header
 
+SHARP_GRID = {
+    "ctype1": "CRLN-CEA",
+    "ctype2": "CRLT-CEA",
+    "cunit1": "deg",
+    "cunit2": "deg",
+    "cdelt1": 0.03,
+    "cdelt2": 0.03,
+    "crval1": 200.0,
+    "crval2": 0.0,
+    "dsun_obs": 1.496e11,
+}
 CARD = get_card("halpha-1")
 
 
@@ -39,9 +50,7 @@ def test_world_coordinates_through_prepare_and_wrap(header, shape, geometry):
     card = card_with(geometry=geometry, shape=(32, 24), plate_scale=1.7)
     prepared = prepare(observation, card)
     truth = corners_and_centre(observation.wcs, shape)
-    np.testing.assert_allclose(
-        corners_and_centre(prepared.wcs, prepared.data.shape), truth, rtol=0, atol=1e-6
-    )
+    np.testing.assert_allclose(corners_and_centre(prepared.wcs, prepared.data.shape), truth, rtol=0, atol=1e-6)
     finer = np.kron(prepared.data, np.ones((2, 2), np.float32))
     for output in (prepared.data, finer, prepared.data[:1, :1]):
         back = wrap(prepared, output, card)
@@ -126,17 +135,7 @@ def test_a_plate_scale_keeps_the_field_and_rounds_the_shape():
 
 
 def test_a_degree_of_a_heliographic_grid_is_a_length_on_the_sun():
-    sharp = make_map(
-        ctype1="CRLN-CEA",
-        ctype2="CRLT-CEA",
-        cunit1="deg",
-        cunit2="deg",
-        cdelt1=0.03,
-        cdelt2=0.03,
-        crval1=200.0,
-        crval2=0.0,
-        dsun_obs=1.496e11,
-    )
+    sharp = make_map(**SHARP_GRID)
     scale = plate_scale(sharp.wcs, sharp)
     np.testing.assert_allclose(scale.to_value(u.arcsec / u.pix), 0.5023, rtol=1e-3)
 
@@ -180,5 +179,7 @@ def test_beyond_the_limb_is_where_the_header_says():
     dark = beyond_limb(turned_wcs(disk.wcs, Turn(), (200, 200)), disk)
     area = (~dark).sum() * 144
     assert area == pytest.approx(np.pi * disk.rsun_obs.to_value(u.arcsec) ** 2, rel=2e-3)
-    grid = make_map(ctype1="CRLN-CEA", ctype2="CRLT-CEA", cunit1="deg", cunit2="deg", cdelt1=0.03, cdelt2=0.03, crval2=0)
+    grid = make_map(
+        ctype1="CRLN-CEA", ctype2="CRLT-CEA", cunit1="deg", cunit2="deg", cdelt1=0.03, cdelt2=0.03, crval2=0
+    )
     assert beyond_limb(turned_wcs(grid.wcs, Turn(), (60, 80)), SimpleNamespace()) is None

@@ -2,14 +2,13 @@
 
 import warnings
 
+import astropy.units as u
 import numpy as np
 import pytest
-from ndcube import NDCube
-from tests.maps import make_map, random_image
-
-import astropy.units as u
 from astropy.io import fits
 from astropy.wcs import WCS
+from ndcube import NDCube
+
 from sunpy_ml.exceptions import ObservationError
 from sunpy_ml.observations import (
     as_map,
@@ -20,6 +19,7 @@ from sunpy_ml.observations import (
     self_contained,
     source_name,
 )
+from tests.maps import make_map, random_image
 
 
 @pytest.mark.parametrize(

@@ -3,21 +3,21 @@
 import copy
 import dataclasses
 
+import astropy.units as u
 import dask.array as da
 import numpy as np
 import pytest
+from astropy.nddata import StdDevUncertainty
 from hypothesis import given
 from hypothesis import strategies as st
 from ndcube import NDCube
-from tests.maps import make_map, random_image
 
-import astropy.units as u
-from astropy.nddata import StdDevUncertainty
 from sunpy_ml.exceptions import ObservationError
 from sunpy_ml.observations import new_map, prepare, quiet_sun_level, wrap
 from sunpy_ml.observations.normalisation import NORMALISERS
 from sunpy_ml.observations.resampling import fill_invalid
 from sunpy_ml.weights import Input, get_card
+from tests.maps import make_map, random_image
 
 CARD = get_card("halpha-1")
 

@@ -4,11 +4,11 @@ import dataclasses
 import threading
 from pathlib import Path
 
+import astropy.units as u
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-import astropy.units as u
 from sunpy_ml.exceptions import CardError, DomainError, DomainWarning, WeightsError
 from sunpy_ml.weights import (
     Card,
@@ -221,9 +221,7 @@ def card_for(tmp_path, monkeypatch, state):
         path = tmp_path / "changed.safetensors"
         save_file(state, path)
         digest = sha256 or hashlib.sha256(path.read_bytes()).hexdigest()
-        source = FileSource(
-            format="safetensors", size=path.stat().st_size, sha256=digest, embedded=path.name
-        )
+        source = FileSource(format="safetensors", size=path.stat().st_size, sha256=digest, embedded=path.name)
         return dataclasses.replace(CARD, file=source)
 
     monkeypatch.setattr(loading, "_EMBEDDED", tmp_path)
