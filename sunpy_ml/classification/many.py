@@ -15,7 +15,7 @@ from sunpy_ml.classification.task import TASK
 from sunpy_ml.exceptions import DomainWarning
 from sunpy_ml.inference import choose_device, choose_precision, run
 from sunpy_ml.observations import iterate_observations, prepare, source_name
-from sunpy_ml.weights import Card, get_card, load, resolve
+from sunpy_ml.weights import Card, network_for, resolve
 
 __all__ = ["classify_maps"]
 
@@ -28,7 +28,8 @@ BATCHES_PER_THREAD = 4
 def classify_maps(
     maps_or_paths: Any,
     *,
-    weights: str | None = None,
+    weights: Any = None,
+    card: Card | None = None,
     device: Any = None,
     precision: str = "float32",
     strict: bool = False,
@@ -43,7 +44,7 @@ def classify_maps(
     maps_or_paths : iterable, str or pathlib.Path
         Maps, NDCubes and paths of FITS files, in any mixture and number (a generator is read as it goes), or a
         folder, whose FITS files are read in the order of their names.
-    weights, device, precision
+    weights, card, device, precision
         As in `~sunpy_ml.classify_map`.
     strict : bool
         Treat an observation that is not known to lie inside the network's domain as one that cannot be read.
@@ -84,13 +85,13 @@ def classify_maps(
     >>> list(table["label"])
     ['sunspots', 'prominences']
     """
-    card = resolve(TASK, weights)
+    found = resolve(TASK, weights, card)
     choose_device(device), choose_precision(precision)
     batch_size = BATCH_SIZE if batch_size is None else batch_size
     if batch_size < 1:
         raise ValueError(f"batch_size: expected at least 1, got {batch_size}.")
     batches = _batched(iterate_observations(maps_or_paths), batch_size)
-    options = {"name": card.name, "device": device, "precision": precision, "strict": strict}
+    options = {"weights": weights, "card": card, "device": device, "precision": precision, "strict": strict}
     done = _locally(batches, options) if client is None else _distributed(batches, options, client)
     total = len(maps_or_paths) if isinstance(maps_or_paths, (list, tuple)) else None
     rows: list[Row] = []
@@ -98,8 +99,8 @@ def classify_maps(
         for part in done:
             rows += part
             bar.update(len(part))
-    _warn_of_domain(rows, card)
-    return as_table(rows, card)
+    _warn_of_domain(rows, found)
+    return as_table(rows, found)
 
 
 def _batched(observations: Iterable[Any], size: int) -> Iterator[list[Any]]:
@@ -124,8 +125,11 @@ def _distributed(batches: Iterator[list[Any]], options: dict[str, Any], client: 
         yield future.result()
 
 
-def _classify_batch(batch: list[Any], name: str, device: Any, precision: str, strict: bool) -> list[Row]:
-    card = get_card(name)
+def _classify_batch(
+    batch: list[Any], weights: Any, card: Card | None, device: Any, precision: str, strict: bool
+) -> list[Row]:
+    # What travels to a worker is what the caller named, and the worker finds and loads that for itself.
+    card = resolve(TASK, weights, card)
     rows: list[Row | None] = []
     images, waiting = [], []
     for observation in batch:
@@ -142,7 +146,7 @@ def _classify_batch(batch: list[Any], name: str, device: Any, precision: str, st
         waiting.append((len(rows), report, prepared.base, source_name(observation)))
         rows.append(None)
     if images:
-        logits = run(load(card), np.stack(images), device=device, precision=precision, progress=False)
+        logits = run(network_for(card, weights), np.stack(images), device=device, precision=precision, progress=False)
         for (index, report, base, source), answer in zip(waiting, logits, strict=True):
             rows[index] = Classification.from_logits(answer, report, card, base, source).row()
     return [row for row in rows if row is not None]

@@ -7,7 +7,7 @@ import numpy as np
 from sunpy_ml.classification.result import Classification
 from sunpy_ml.inference import run
 from sunpy_ml.observations import prepare, source_name
-from sunpy_ml.weights import load, resolve
+from sunpy_ml.weights import Card, network_for, resolve
 
 __all__ = ["TASK", "classify_map"]
 
@@ -17,7 +17,8 @@ TASK = "classification"
 def classify_map(
     m: Any,
     *,
-    weights: str | None = None,
+    weights: Any = None,
+    card: Card | None = None,
     device: Any = None,
     precision: str = "float32",
     strict: bool = False,
@@ -32,8 +33,11 @@ def classify_map(
     m : sunpy.map.GenericMap, ndcube.NDCube, str or pathlib.Path
         An image (y, x) of any real dtype, as a Map, a celestial NDCube or the path of a FITS file. It is not
         changed.
-    weights : str, optional
-        A name from `sunpy_ml.weights.list_weights`; the task's default weights are part of the package.
+    weights : str, pathlib.Path or torch.nn.Module, optional
+        A name from `sunpy_ml.weights.list_weights`, the path of a file written by `sunpy_ml.weights.save_weights`,
+        or a network, with its ``card``. By default the weights that are part of the package.
+    card : sunpy_ml.weights.Card, optional
+        Of a network that is given as a module.
     device : str or torch.device, optional
         By default the first there is of cuda, mps and cpu.
     precision : {"float32", "bfloat16"}
@@ -81,9 +85,9 @@ def classify_map(
     >>> result.features["sunspots"] < 0.5
     True
     """
-    card = resolve(TASK, weights)
+    card = resolve(TASK, weights, card)
     prepared = prepare(m, card)
     report = card.domain.check(prepared.facts)
     report.enforce(card.name, strict)
-    logits = run(load(card), prepared.data[np.newaxis], device=device, precision=precision)[0]
+    logits = run(network_for(card, weights), prepared.data[np.newaxis], device=device, precision=precision)[0]
     return Classification.from_logits(logits, report, card, prepared.base, source_name(m))

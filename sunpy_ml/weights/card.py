@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +32,11 @@ class FileSource:
     sha256, git_blob : str
         Checksums; git's blob id is known for files in authors' repositories of which nothing else is.
     embedded : str
-        Name of the file in this package.
+        Name of the file in the package that the card came with.
     urls : tuple of str
         Otherwise, the same file on each of these.
+    path : str
+        Where the file lies on this machine, for embedded files and for a user's own; never part of a card file.
     """
 
     format: str
@@ -43,10 +45,11 @@ class FileSource:
     git_blob: str = ""
     embedded: str = ""
     urls: tuple[str, ...] = ()
+    path: str = ""
 
     def __post_init__(self) -> None:
         _one_of("file.format", self.format, FORMATS)
-        if bool(self.embedded) == bool(self.urls):
+        if not self.path and bool(self.embedded) == bool(self.urls):
             raise CardError("file: give either embedded or urls.")
         if self.embedded and not self.sha256:
             raise CardError("file.sha256: an embedded file needs its checksum.")
@@ -200,7 +203,7 @@ def read_card(path: Path) -> Card:
     Parameters
     ----------
     path : pathlib.Path
-        A TOML file.
+        A TOML file in a folder ``cards``; embedded weights lie in the folder ``embedded`` beside that.
 
     Raises
     ------
@@ -211,4 +214,10 @@ def read_card(path: Path) -> Card:
         mapping = tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise CardError(f"{path} is not a card: {error}.") from error
-    return from_mapping(Card, mapping, path.name)
+    card = from_mapping(Card, mapping, path.name)
+    if card.file.path:
+        raise CardError(f"{path.name}.file.path: a card cannot know where its file lies on this machine.")
+    if not card.file.embedded:
+        return card
+    embedded = path.parent.parent / "embedded" / Path(card.file.embedded).name
+    return replace(card, file=replace(card.file, path=str(embedded)))

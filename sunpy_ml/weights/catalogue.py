@@ -1,26 +1,38 @@
 """The catalogue of weights: which there are, and which a task uses."""
 
 import functools
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from importlib.metadata import entry_points
 from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 import astropy.units as u
 from astropy.table import QTable
 
 from sunpy_ml.exceptions import CardError, WeightsError
 from sunpy_ml.weights.card import Card, read_card
+from sunpy_ml.weights.saving import read_weights_card
+
+if TYPE_CHECKING:
+    from torch import nn
 
 __all__ = ["get_card", "list_weights", "resolve"]
 
-_CARDS = Path(str(files("sunpy_ml.weights") / "cards"))
+
+def _packages() -> Iterator[str]:
+    """The packages with a folder ``cards``: ours, and those that others name by the entry-point group."""
+    yield "sunpy_ml.weights"
+    for entry in entry_points(group="sunpy_ml.cards"):
+        yield entry.value
 
 
 @functools.cache
 def _catalogue() -> Mapping[str, Card]:
     cards: dict[str, Card] = {}
-    for path in sorted(_CARDS.glob("*.toml")):
+    for path in (path for package in _packages() for path in sorted(Path(str(files(package))).glob("cards/*.toml"))):
         card = read_card(path)
         if card.name in cards or card.name != path.stem:
             raise CardError(f"{path.name}: its name must be unique and that of its file, got {card.name!r}.")
@@ -95,20 +107,24 @@ def get_card(name: str) -> Card:
     return catalogue[name]
 
 
-def resolve(task: str, weights: str | None = None) -> Card:
-    """The card that a verb of ``task`` uses.
+def resolve(task: str, weights: "str | Path | nn.Module | None" = None, card: Card | None = None) -> Card:
+    """The card of the weights that a verb of ``task`` was asked to use.
 
     Parameters
     ----------
     task : str
         Such as ``"classification"``.
-    weights : str, optional
-        A name; by default that of the task's default weights.
+    weights : str, pathlib.Path or torch.nn.Module, optional
+        A name from `list_weights`; the path of a ``.safetensors`` file written by `save_weights`; or a network,
+        with its ``card``. By default the task's default weights.
+    card : Card, optional
+        Of a network that is given as a module, and only then.
 
     Raises
     ------
     WeightsError
-        If the name is unknown, serves another task, or the task has no default.
+        If the name is unknown, the weights serve another task, the file holds no card, a module comes without a
+        card, or a card without a module.
 
     Examples
     --------
@@ -116,14 +132,32 @@ def resolve(task: str, weights: str | None = None) -> Card:
     >>> resolve("classification").name
     'halpha-1'
     """
-    if weights is not None and not isinstance(weights, str):
-        raise WeightsError(f"weights: expected the name of weights, got {weights!r}; see list_weights().")
-    if weights is not None:
-        card = get_card(weights)
-        if card.task != task:
-            names = [other.name for other in _catalogue().values() if other.task == task]
-            raise WeightsError(f"weights: {weights!r} serves {card.task!r}, not {task!r}; choose from {names}.")
+    if weights is None and card is None:
+        return _default(task)
+    found = _card_of(weights, card)
+    if found.task != task:
+        names = [other.name for other in _catalogue().values() if other.task == task]
+        raise WeightsError(f"weights: {found.name!r} serves {found.task!r}, not {task!r}; choose from {names}.")
+    return found
+
+
+def _card_of(weights: Any, card: Card | None) -> Card:
+    # Whoever holds a module has imported torch; nobody else should wait for that here.
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(weights, torch.nn.Module):
+        if card is None:
+            raise WeightsError("card: a network that is given as a module needs its card.")
         return card
+    if card is not None:
+        raise WeightsError("card: it belongs to a network that is given as a module; named weights have their own.")
+    if isinstance(weights, Path) or (isinstance(weights, str) and weights.endswith(".safetensors")):
+        return read_weights_card(Path(weights))
+    if isinstance(weights, str):
+        return get_card(weights)
+    raise WeightsError(f"weights: expected a name, the path of a .safetensors file or a module, got {weights!r}.")
+
+
+def _default(task: str) -> Card:
     defaults = [card for card in _catalogue().values() if card.task == task and card.default]
     if len(defaults) != 1:
         raise WeightsError(f"task: {task!r} has {len(defaults)} default weights; the tasks are {_tasks()}.")

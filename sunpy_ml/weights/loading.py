@@ -1,22 +1,22 @@
 """Loading: from a card to a network that holds its verified weights."""
 
 import hashlib
+import sys
 import threading
-from importlib.resources import files
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sunpy_ml.exceptions import WeightsError
 from sunpy_ml.weights.card import Card
 from sunpy_ml.weights.catalogue import get_card
-from sunpy_ml.weights.registry import build_network
+from sunpy_ml.weights.registry import build_empty
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["load", "weights_path"]
+__all__ = ["check_state", "load", "network_for", "weights_path"]
 
-_EMBEDDED = Path(str(files("sunpy_ml.weights") / "embedded"))
 _loaded: dict[str, "nn.Module"] = {}
 _lock = threading.Lock()
 
@@ -29,9 +29,9 @@ def weights_path(card: Card) -> Path:
     WeightsError
         If it is not there.
     """
-    path = _EMBEDDED / card.file.embedded
+    path = Path(card.file.path)
     if not path.is_file():
-        raise WeightsError(f"The weights {card.name!r} should be at {path}; install sunpy_ml again.")
+        raise WeightsError(f"The weights {card.name!r} should be at {path}; install their package again.")
     return path
 
 
@@ -64,8 +64,20 @@ def load(card: Card | str) -> "nn.Module":
         return _loaded[card.file.sha256]
 
 
+def network_for(card: Card, weights: Any = None) -> "nn.Module":
+    """The network of a card that `resolve` found: the module that ``weights`` is, or what `load` gives.
+
+    Examples
+    --------
+    >>> from sunpy_ml.weights import load, network_for, resolve
+    >>> network_for(resolve("classification")) is load("halpha-1")
+    True
+    """
+    torch = sys.modules.get("torch")
+    return weights if torch is not None and isinstance(weights, torch.nn.Module) else load(card)
+
+
 def _load(card: Card) -> "nn.Module":
-    import torch
     from safetensors.torch import load as read_safetensors
 
     path = weights_path(card)
@@ -74,20 +86,20 @@ def _load(card: Card) -> "nn.Module":
     if found != card.file.sha256:
         raise WeightsError(f"{path} is damaged: its SHA-256 is {found}, its card says {card.file.sha256}.")
     state = read_safetensors(content)
-    with torch.device("meta"):
-        network = build_network(card.network, card.network_arguments)
-    _check_state(card, network.state_dict(), state)
+    network = build_empty(card.network, card.network_arguments)
+    check_state(network.state_dict(), state, f"{card.name!r}")
     network.load_state_dict(state, assign=True)
     return network.eval().requires_grad_(False)
 
 
-def _check_state(card: Card, expected: dict[str, "Tensor"], state: dict[str, "Tensor"]) -> None:
-    problems = [f"missing {name}" for name in sorted(expected.keys() - state.keys())]
-    problems += [f"surplus {name}" for name in sorted(state.keys() - expected.keys())]
-    for name in sorted(expected.keys() & state.keys()):
-        if expected[name].shape != state[name].shape:
-            problems.append(f"{name} is {tuple(state[name].shape)} instead of {tuple(expected[name].shape)}")
-        elif state[name].is_floating_point() and not state[name].isfinite().all():
-            problems.append(f"{name} is not finite")
+def check_state(expected: Mapping[str, "Tensor"], state: Mapping[str, "Tensor"], name: str) -> None:
+    """Make sure that a state fits a network, in names, shapes and finite values, before any of it is used."""
+    problems = [f"missing {key}" for key in sorted(expected.keys() - state.keys())]
+    problems += [f"surplus {key}" for key in sorted(state.keys() - expected.keys())]
+    for key in sorted(expected.keys() & state.keys()):
+        if expected[key].shape != state[key].shape:
+            problems.append(f"{key} is {tuple(state[key].shape)} instead of {tuple(expected[key].shape)}")
+        elif state[key].is_floating_point() and not state[key].isfinite().all():
+            problems.append(f"{key} is not finite")
     if problems:
-        raise WeightsError(f"The weights {card.name!r} do not fit the network {card.network!r}: {problems[:5]}.")
+        raise WeightsError(f"The weights {name} do not fit their network: {problems[:5]}.")

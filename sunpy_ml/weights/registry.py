@@ -19,7 +19,7 @@ from sunpy_ml.weights.typed import from_mapping
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["build_network"]
+__all__ = ["build_empty", "build_network"]
 
 
 @functools.cache
@@ -63,3 +63,18 @@ def build_network(name: str, arguments: Mapping[str, Any]) -> "nn.Module":
     build = networks[name]
     network: nn.Module = build(from_mapping(build.Config, arguments, f"{name} arguments"))
     return network
+
+
+def build_empty(name: str, arguments: Mapping[str, Any]) -> "nn.Module":
+    """As `build_network`, on torch's meta device: shapes without memory, for weights that are still to come.
+
+    Examples
+    --------
+    >>> from sunpy_ml.weights.registry import build_empty
+    >>> build_empty("slic", {}).layer1[0].weight.device
+    device(type='meta')
+    """
+    import torch
+
+    with torch.device("meta"):
+        return build_network(name, arguments)

@@ -77,7 +77,7 @@ def test_an_unknown_name_lists_the_names_there_are():
         resolve("weather")
     with pytest.raises(WeightsError, match="serves 'classification', not 'weather'"):
         resolve("weather", "halpha-1")
-    with pytest.raises(WeightsError, match="expected the name of weights"):
+    with pytest.raises(WeightsError, match="expected a name, the path"):
         resolve("classification", 3)
 
 
@@ -221,10 +221,9 @@ def card_for(tmp_path, monkeypatch, state):
         path = tmp_path / "changed.safetensors"
         save_file(state, path)
         digest = sha256 or hashlib.sha256(path.read_bytes()).hexdigest()
-        source = FileSource(format="safetensors", size=path.stat().st_size, sha256=digest, embedded=path.name)
+        source = FileSource(format="safetensors", size=path.stat().st_size, sha256=digest, path=str(path))
         return dataclasses.replace(CARD, file=source)
 
-    monkeypatch.setattr(loading, "_EMBEDDED", tmp_path)
     monkeypatch.setattr(loading, "_loaded", {})
     return make
 
@@ -236,8 +235,8 @@ def state():
 
 def test_a_missing_file(card_for, state):
     card = card_for(state)
-    gone = dataclasses.replace(card, file=dataclasses.replace(card.file, embedded="gone.safetensors"))
-    with pytest.raises(WeightsError, match="install sunpy_ml again"):
+    gone = dataclasses.replace(card, file=dataclasses.replace(card.file, path="gone.safetensors"))
+    with pytest.raises(WeightsError, match="install their package again"):
         load(gone)
 
 
