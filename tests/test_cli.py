@@ -48,7 +48,8 @@ def test_a_file_that_cannot_be_read_shows_in_the_exit_code(folder, tmp_path, cap
     output = tmp_path / "table.ecsv"
     assert main(["classify", missing, str(folder), "-o", str(output), "--plot", str(tmp_path / "plots")]) == 1
     assert "there is no file" in capsys.readouterr().err
-    assert list(QTable.read(output)["label"]) == ["", "sunspots", "quiet"]
+    # An empty word in ECSV is read back as a masked one.
+    assert list(QTable.read(output)["label"].filled("")) == ["", "sunspots", "quiet"]
     plots = sorted(path.name for path in (tmp_path / "plots").iterdir())
     assert plots == ["00001_0_sunspots.fits.png", "00002_1_quiet.fits.png"]
 

@@ -250,7 +250,7 @@ def test_hinode_sunspots_are_sunspots(shared_data):
 
 
 def test_real_sharps_are_read(shared_data):
-    path = next((shared_data / "hmi_sharp").glob("*continuum.fits"))
+    path = next((shared_data / "hmi_sharp").glob("*.13171.*continuum.fits"))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warnings.simplefilter("ignore", DomainWarning)
