@@ -89,7 +89,7 @@ def plate_scale(wcs: WCS, m: GenericMap) -> u.Quantity:
 
 
 def observation_facts(m: GenericMap) -> Facts:
-    """The facts of a Map whose header is complete (see `~sunpy_ml.observations.headers.self_contained`)."""
+    """The facts of a Map whose header is complete (see `~sunpy_ml.observations.self_contained`)."""
     with quiet_headers():
         scale = plate_scale(m.wcs, m)
         unit = m.unit

@@ -59,7 +59,7 @@ def resample(image: Array, shape: tuple[int, int]) -> Array:
     >>> import numpy as np
     >>> from sunpy_ml.observations.resampling import resample
     >>> resample(np.array([[1.0, 3.0, 5.0]]), (1, 2))
-    array([[1.666..., 4.333...]], dtype=float32)
+    array([[1.6666667, 4.3333335]], dtype=float32)
     """
     shrunk = _shrink(np.asarray(image, dtype=np.float64), shape)
     factors = [n_out / n_in for n_in, n_out in zip(shrunk.shape, shape, strict=True)]

@@ -65,7 +65,7 @@ class Input:
         ``fixed-shape`` (the whole field on ``shape`` pixels), ``plate-scale`` (resampled to ``plate_scale``)
         or ``native`` (as observed).
     normaliser : str
-        A name of `sunpy_ml.observations.normalisation.NORMALISERS`, with its ``constants``.
+        A name of ``sunpy_ml.observations.normalisation.NORMALISERS``, with its ``constants``.
     shape : tuple of int
         Rows and columns, for ``fixed-shape``.
     plate_scale : float or None

@@ -7,9 +7,9 @@ the entry-point group ``sunpy_ml.networks``.
 
 import functools
 import importlib
-import pkgutil
 from collections.abc import Mapping
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sunpy_ml
@@ -25,10 +25,9 @@ __all__ = ["build_empty", "build_network"]
 @functools.cache
 def _networks() -> Mapping[str, Any]:
     networks: dict[str, Any] = {}
-    for package in pkgutil.iter_modules(sunpy_ml.__path__):
-        module = f"{sunpy_ml.__name__}.{package.name}.networks"
-        if package.ispkg and importlib.util.find_spec(module) is not None:
-            networks |= importlib.import_module(module).NETWORKS
+    # Files are looked for rather than modules, since some subpackages cannot be imported without their extra.
+    for path in sorted(Path(sunpy_ml.__path__[0]).glob("*/networks.py")):
+        networks |= importlib.import_module(f"{sunpy_ml.__name__}.{path.parent.name}.networks").NETWORKS
     for entry in entry_points(group="sunpy_ml.networks"):
         if entry.name in networks:
             raise CardError(f"network: {entry.name!r} of {entry.value!r} is the name of another network already.")
