@@ -1,5 +1,8 @@
 """Configuration of Sphinx."""
 
+import sys
+from pathlib import Path
+
 from sphinx_astropy.conf.v3 import *
 
 from sunpy_ml.version import version
@@ -14,7 +17,8 @@ html_theme = "sunpy"
 # The docstrings say it, in words that link.
 autodoc_typehints = "none"
 
-extensions += ["sphinx_gallery.gen_gallery"]
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+extensions += ["model_cards", "sphinx_gallery.gen_gallery"]
 
 for unused in ("astropy.org", "pythonloc"):
     intersphinx_mapping.pop(unused, None)
