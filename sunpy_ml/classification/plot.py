@@ -23,8 +23,8 @@ def plot_classification(result: "Classification", figure: Figure | None = None) 
     complete = self_contained(result.map)
     with quiet_headers():
         axes = figure.add_subplot(grid[0], projection=complete)
-        complete.plot(axes=axes, autoalign=False)
-        axes.set_title(f"{complete.name}\n{result.label} ({result.probabilities[result.label]:.0%})")
+        complete.plot(axes=axes, autoalign=False, title=False)
+    axes.set_title(f"{result.source}\n{result.label} ({result.probabilities[result.label]:.0%})")
     _draw_bars(figure.add_subplot(grid[1]), result)
     return figure
 

@@ -13,6 +13,7 @@ from sunpy.coordinates import HeliographicStonyhurst, Helioprojective
 from sunpy.map import GenericMap
 
 from sunpy_ml.observations import (
+    celestial_wcs,
     observation_time,
     observed_wavelength,
     plate_scale,
@@ -53,7 +54,7 @@ def describe(m: GenericMap) -> dict[str, Any]:
         date = observation_time(m)
         observer = complete.observer_coordinate
         centre = complete.center.transform_to(Helioprojective(observer=observer, obstime=complete.reference_date))
-        size = plate_scale(complete.wcs, complete).to_value(u.arcsec / u.pix) * m.data.shape[::-1]
+        size = plate_scale(celestial_wcs(complete), complete).to_value(u.arcsec / u.pix) * m.data.shape[::-1]
     wavelength = observed_wavelength(m)
     return {
         "date": "" if date is None else date.isot,

@@ -2,7 +2,7 @@
 
 from sunpy_ml.observations.disk import beyond_limb
 from sunpy_ml.observations.facts import observation_facts, observed_wavelength, plate_scale
-from sunpy_ml.observations.headers import observation_time, quiet_headers, self_contained
+from sunpy_ml.observations.headers import celestial_wcs, observation_time, quiet_headers, self_contained
 from sunpy_ml.observations.normalisation import Normalisation, Normaliser, quiet_sun_level
 from sunpy_ml.observations.orientation import Turn
 from sunpy_ml.observations.preparing import Prepared, prepare
@@ -16,6 +16,7 @@ __all__ = [
     "Turn",
     "as_map",
     "beyond_limb",
+    "celestial_wcs",
     "iterate_observations",
     "new_map",
     "observation_facts",

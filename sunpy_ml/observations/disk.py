@@ -28,12 +28,12 @@ def beyond_limb(wcs: WCS, m: GenericMap) -> npt.NDArray[Any] | None:
     Positions are taken as linear in the pixels: the tangent projection departs from that by less than 0.03
     arcsec at the limb.
     """
-    if not wcs.wcs.ctype[0].startswith("HPLN"):
+    if not wcs.wcs.ctype[wcs.wcs.lng].startswith("HPLN"):
         return None
     limb = np.arcsin((m.rsun_meters / m.dsun).to_value(u.one)) * u.rad
     (a, b), (c, d) = pixel_matrix(wcs)
     rows, columns = wcs.array_shape
     x = np.arange(1, columns + 1) - wcs.wcs.crpix[0]
     y = (np.arange(1, rows + 1) - wcs.wcs.crpix[1])[:, np.newaxis]
-    centre = wcs.wcs.crval * [unit.to("arcsec") for unit in wcs.wcs.cunit]
-    return np.hypot(a * x + b * y + centre[0], c * x + d * y + centre[1]) > limb.to_value(u.arcsec)
+    west, north = (wcs.wcs.crval[axis] * wcs.wcs.cunit[axis].to("arcsec") for axis in (wcs.wcs.lng, wcs.wcs.lat))
+    return np.hypot(a * x + b * y + west, c * x + d * y + north) > limb.to_value(u.arcsec)

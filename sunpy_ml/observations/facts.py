@@ -8,7 +8,7 @@ import numpy as np
 from astropy.wcs import WCS
 from sunpy.map import GenericMap
 
-from sunpy_ml.observations.headers import quiet_headers
+from sunpy_ml.observations.headers import celestial_wcs, quiet_headers
 from sunpy_ml.observations.orientation import pixel_matrix
 from sunpy_ml.weights import Facts
 
@@ -82,7 +82,7 @@ def plate_scale(wcs: WCS, m: GenericMap) -> u.Quantity:
     and the observer's distance, never by the unit conversion of degrees.
     """
     steps = np.hypot(*pixel_matrix(wcs)) * u.arcsec
-    if not wcs.wcs.ctype[0].startswith("HPLN"):
+    if not wcs.wcs.ctype[wcs.wcs.lng].startswith("HPLN"):
         length = steps.to_value(u.rad) * m.rsun_meters
         steps = np.arctan((length / m.dsun).to_value(u.one)) * u.rad
     return steps.to(u.arcsec) / u.pix
@@ -90,8 +90,8 @@ def plate_scale(wcs: WCS, m: GenericMap) -> u.Quantity:
 
 def observation_facts(m: GenericMap) -> Facts:
     """The facts of a Map whose header is complete (see `~sunpy_ml.observations.self_contained`)."""
+    scale = plate_scale(celestial_wcs(m), m)
     with quiet_headers():
-        scale = plate_scale(m.wcs, m)
         unit = m.unit
     size = np.array(m.data.shape[::-1]) * u.pix
     return Facts(observed_wavelength(m), plate_scale=scale, field_of_view=scale * size, unit=unit)

@@ -7,14 +7,18 @@ from contextlib import contextmanager
 from typing import Any
 
 import astropy.units as u
+import numpy as np
 from astropy.time import Time
 from astropy.utils.exceptions import AstropyWarning
+from astropy.wcs import WCS
 from sunpy.coordinates import get_earth
 from sunpy.map import GenericMap
 from sunpy.sun import constants
 from sunpy.util.exceptions import SunpyMetadataWarning
 
-__all__ = ["observation_time", "quiet_headers", "self_contained"]
+from sunpy_ml.exceptions import ObservationError
+
+__all__ = ["celestial_wcs", "observation_time", "quiet_headers", "self_contained"]
 
 _TIME_KEYS = ("date-avg", "date-obs", "date_obs", "date-beg", "date-end")
 # Warning filters belong to the whole process, so only one thread at a time may change and restore them.
@@ -36,6 +40,26 @@ def observation_time(m: GenericMap) -> Time | None:
         return None
     with quiet_headers():
         return m.date
+
+
+def celestial_wcs(m: GenericMap) -> WCS:
+    """The WCS of a Map whose header is complete.
+
+    Raises
+    ------
+    ObservationError
+        If the header describes none that can be used.
+    """
+    try:
+        with quiet_headers(), np.errstate(all="ignore"):
+            wcs = m.wcs
+            steps = wcs.pixel_scale_matrix
+    except Exception as error:  # wcslib, astropy and sunpy each have their own
+        reason = str(error).strip().splitlines()[-1]
+        raise ObservationError(f"observation: its header describes no usable WCS ({reason}); mend it.") from error
+    if not np.isfinite(steps).all() or np.linalg.det(steps) == 0:
+        raise ObservationError(f"observation: the plate scale or rotation in its header is {steps.tolist()}; mend it.")
+    return wcs
 
 
 def self_contained(m: GenericMap) -> GenericMap:

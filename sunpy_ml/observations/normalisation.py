@@ -73,9 +73,8 @@ class Normaliser:
         normalisation = self.measure(sample, constants)
         if not np.isfinite(normalisation.scale) or normalisation.scale == 0:
             raise ObservationError(
-                f"observation: it cannot be normalised: all its {pixels.size} valid pixels are "
-                f"{sample[0] if sample.size else 'missing'}, so they hold no contrast to divide by. "
-                "Check the file, its mask and its unit."
+                f"observation: its {pixels.size} valid pixels hold no contrast to divide by (the scale is "
+                f"{normalisation.scale:g}), so it cannot be normalised. Check the file, its mask and its unit."
             )
         return normalisation
 

@@ -58,8 +58,9 @@ class Turn:
 
 
 def pixel_matrix(wcs: WCS) -> Array:
-    """World units (arcsec) per pixel: column j is the step along pixel axis j, x before y."""
-    return wcs.pixel_scale_matrix * [[unit.to("arcsec")] for unit in wcs.wcs.cunit]
+    """Arcsec per pixel, longitude then latitude; column j is the step along pixel axis j, x before y."""
+    matrix = wcs.pixel_scale_matrix * [[unit.to("arcsec")] for unit in wcs.wcs.cunit]
+    return matrix[[wcs.wcs.lng, wcs.wcs.lat]]
 
 
 def north_up_turn(wcs: WCS) -> tuple[Turn, float]:
@@ -68,7 +69,7 @@ def north_up_turn(wcs: WCS) -> tuple[Turn, float]:
     Parameters
     ----------
     wcs : astropy.wcs.WCS
-        Celestial, two axes, longitude first.
+        Celestial, two axes.
 
     Returns
     -------

@@ -13,7 +13,7 @@ from sunpy.map import GenericMap
 from sunpy_ml.exceptions import ObservationError
 from sunpy_ml.observations.disk import beyond_limb
 from sunpy_ml.observations.facts import observation_facts, plate_scale
-from sunpy_ml.observations.headers import quiet_headers, self_contained
+from sunpy_ml.observations.headers import celestial_wcs, quiet_headers, self_contained
 from sunpy_ml.observations.normalisation import NORMALISERS, SAMPLE_SIZE, Normalisation
 from sunpy_ml.observations.orientation import Turn, north_up_turn, turned_wcs
 from sunpy_ml.observations.reading import as_map
@@ -103,8 +103,7 @@ def prepare(observation: Any, card: Card) -> Prepared:
     facts = observation_facts(self_contained(given))
     base, turn = _oriented(given, rules)
     complete = self_contained(base)
-    with quiet_headers():
-        wcs = complete.wcs
+    wcs = celestial_wcs(complete)
     oriented = turned_wcs(wcs, turn, complete.data.shape)
     data: Any
     valid: Any
@@ -132,8 +131,7 @@ def _oriented(m: GenericMap, rules: Input) -> tuple[GenericMap, Turn]:
     if rules.orientation == "as-is":
         return m, Turn()
     complete = self_contained(m)
-    with quiet_headers():
-        turn, tilt = north_up_turn(complete.wcs)
+    turn, tilt = north_up_turn(celestial_wcs(complete))
     if abs(tilt) <= rules.max_tilt:
         return m, turn
     return without_tilt(complete), Turn()

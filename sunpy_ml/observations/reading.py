@@ -11,7 +11,7 @@ from ndcube import NDCube
 from sunpy.map import GenericMap, Map
 
 from sunpy_ml.exceptions import ObservationError
-from sunpy_ml.observations.headers import quiet_headers
+from sunpy_ml.observations.headers import observation_time, quiet_headers
 
 __all__ = ["as_map", "iterate_observations", "source_name"]
 
@@ -80,10 +80,12 @@ def iterate_observations(observations: Any) -> Iterator[Any]:
 
 
 def source_name(observation: Any) -> str:
-    """Where an observation comes from: its path, or the name that a Map gives itself."""
+    """Where an observation comes from: its path, or what a Map's header tells of file, instrument and date."""
     if isinstance(observation, GenericMap):
-        with quiet_headers():
-            return str(observation.meta.get("filename") or observation.name)
+        # Not the Map's own name, which cannot be had where the wavelength is not a number.
+        date = observation_time(observation)
+        words = observation.instrument, "" if date is None else date.isot
+        return str(observation.meta.get("filename") or " ".join(filter(None, words)) or "Map")
     return str(observation) if isinstance(observation, (str, Path)) else type(observation).__name__
 
 

@@ -5,7 +5,7 @@ from astropy.wcs import WCS
 from reproject import reproject_interp
 from sunpy.map import GenericMap
 
-from sunpy_ml.observations.headers import quiet_headers
+from sunpy_ml.observations.headers import celestial_wcs
 
 __all__ = ["without_tilt"]
 
@@ -16,8 +16,7 @@ def without_tilt(m: GenericMap) -> GenericMap:
     Corners that the given Map does not cover are masked. Values are interpolated bicubically; a new pixel is
     masked where the nearest given one is.
     """
-    with quiet_headers():
-        wcs = m.wcs
+    wcs = celestial_wcs(m)
     target = _north_up_grid(wcs, m.data.shape)
     invalid = ~np.isfinite(m.data) if m.mask is None else ~np.isfinite(m.data) | m.mask
     data, footprint = reproject_interp((np.where(invalid, 0, m.data), wcs), target, order="bicubic")

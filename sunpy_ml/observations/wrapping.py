@@ -11,7 +11,7 @@ from ndcube import NDCube
 from sunpy.map import GenericMap
 
 from sunpy_ml.exceptions import ObservationError
-from sunpy_ml.observations.headers import quiet_headers, self_contained
+from sunpy_ml.observations.headers import celestial_wcs, quiet_headers, self_contained
 from sunpy_ml.observations.preparing import Prepared
 from sunpy_ml.version import version
 from sunpy_ml.weights import Card
@@ -171,4 +171,6 @@ def _touched(n_old: int, n_new: int) -> tuple[Array, Array]:
 def _as_cube(m: GenericMap) -> NDCube:
     complete = self_contained(m)
     with quiet_headers():
-        return NDCube(m.data, wcs=complete.wcs, mask=m.mask, uncertainty=m.uncertainty, unit=m.unit, meta=dict(m.meta))
+        return NDCube(
+            m.data, wcs=celestial_wcs(complete), mask=m.mask, uncertainty=m.uncertainty, unit=m.unit, meta=dict(m.meta)
+        )

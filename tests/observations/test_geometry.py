@@ -183,3 +183,10 @@ def test_beyond_the_limb_is_where_the_header_says():
         ctype1="CRLN-CEA", ctype2="CRLT-CEA", cunit1="deg", cunit2="deg", cdelt1=0.03, cdelt2=0.03, crval2=0
     )
     assert beyond_limb(turned_wcs(grid.wcs, Turn(), (60, 80)), SimpleNamespace()) is None
+
+
+def test_latitude_first_is_turned_like_any_other():
+    header = {"ctype1": "HPLT-TAN", "ctype2": "HPLN-TAN"}
+    turn, tilt = north_up_turn(make_map(**header).wcs)
+    assert turn == Turn(transpose=True)
+    assert tilt == pytest.approx(0)

@@ -12,6 +12,7 @@ from ndcube import NDCube
 from sunpy_ml.exceptions import ObservationError
 from sunpy_ml.observations import (
     as_map,
+    celestial_wcs,
     iterate_observations,
     observation_facts,
     observation_time,
@@ -167,3 +168,31 @@ def test_an_empty_folder_or_a_number_is_an_error(tmp_path):
         list(iterate_observations(tmp_path))
     with pytest.raises(ObservationError, match="expected Maps"):
         list(iterate_observations(3))
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"cdelt1": 0.0},
+        {"crota2": float("nan")},
+        {"crota2": "12"},
+        {"pc1_1": 0.0, "pc1_2": 0.0, "pc2_1": 0.0, "pc2_2": 0.0},
+        {"ctype1": "RA---TAN", "ctype2": "DEC--TAN", "cunit1": "deg", "cunit2": "deg"},
+    ],
+)
+def test_a_wcs_that_cannot_be_used_is_refused(header):
+    with pytest.raises(ObservationError, match="observation: .*; mend it"):
+        celestial_wcs(self_contained(make_map(**header)))
+
+
+def test_latitude_may_come_first():
+    header = {"ctype1": "HPLT-TAN", "ctype2": "HPLN-TAN", "cdelt1": 0.5, "cdelt2": 0.6}
+    facts = observation_facts(make_map(random_image((60, 80)), **header))
+    np.testing.assert_allclose(facts.field_of_view.to_value(u.arcsec), [40, 36])
+
+
+def test_names_of_maps_do_not_need_a_wavelength():
+    assert source_name(make_map(wavelnth="H-alpha", waveunit=None)) == "Test 2014-10-24T12:00:00.000"
+    bare = {"instrume": None, "telescop": None, "date-obs": None}
+    assert source_name(make_map(**bare)) == "Map"
+    assert source_name(make_map(filename="a.fits")) == "a.fits"
