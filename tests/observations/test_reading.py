@@ -181,7 +181,7 @@ def test_an_empty_folder_or_a_number_is_an_error(tmp_path):
     ],
 )
 def test_a_wcs_that_cannot_be_used_is_refused(header):
-    with pytest.raises(ObservationError, match="observation: .*; mend it"):
+    with pytest.raises(ObservationError, match=r"observation: .*; mend it"):
         celestial_wcs(self_contained(make_map(**header)))
 
 
