@@ -130,8 +130,11 @@ def _save(result: "Classification", path: Path) -> None:
 
 
 def _show(table: "QTable") -> None:
-    columns = ["source", "date", "label", *(name for name in table.colnames if name[:2] == "p_"), "in_domain", "error"]
-    print("\n".join(table[columns].pformat(max_lines=-1, max_width=-1)))
+    probabilities = [name for name in table.colnames if name.startswith("p_")]
+    shown = table["source", "date", "label", *probabilities, "in_domain", "error"]
+    for name in probabilities:
+        shown[name].info.format = ".3f"
+    print("\n".join(shown.pformat(max_lines=-1, max_width=-1)))
 
 
 def _write(table: "QTable", path: Path) -> None:

@@ -38,9 +38,10 @@ def _draw_bars(axes: plt.Axes, result: "Classification") -> None:
     places = [index + 0.7 * (index >= len(classes)) for index in range(len(names))]
     axes.barh(places, values, color=colours)
     for place, value in zip(places, values, strict=True):
-        axes.text(min(value + 0.02, 0.88), place, f"{value:.2f}", va="center")
+        axes.text(value + 0.02, place, f"{value:.2f}", va="center")
     axes.set_yticks(places, names)
     axes.invert_yaxis()
-    axes.set_xlim(0, 1)
+    axes.set_xlim(0, 1.15)
+    axes.set_xticks((0, 0.25, 0.5, 0.75, 1))
     axes.set_xlabel("probability")
     axes.set_title(f"{result.card.name}; domain: {result.in_domain.status}")

@@ -1,5 +1,6 @@
 """Reading: whatever a user calls an observation becomes a Map."""
 
+import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,8 @@ def _read_file(path: Path) -> GenericMap:
         raise ObservationError(f"observation: there is no file {str(path)!r}.")
     try:
         with quiet_headers():
+            # sunpy keeps the first plane of a cube and warns; which plane is wanted is not ours to guess.
+            warnings.filterwarnings("error", message=".*more than 2 dimensions")
             found = Map(path)
             if isinstance(found, GenericMap):
                 # A truncated file fails only when its data are touched.

@@ -116,6 +116,13 @@ def test_a_file_of_several_images_is_refused(tmp_path):
         as_map(path)
 
 
+def test_a_file_with_more_than_an_image_is_refused(tmp_path):
+    path = tmp_path / "cube.fits"
+    fits.PrimaryHDU(np.zeros((3, 60, 80)), make_map().fits_header).writeto(path)
+    with pytest.raises(ObservationError, match="more than 2 dimensions"):
+        as_map(path)
+
+
 def test_a_header_without_units_is_refused(tmp_path):
     path = tmp_path / "unitless.fits"
     m = make_map()
