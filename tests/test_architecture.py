@@ -42,7 +42,7 @@ def test_networks_know_tensors_only(path):
     assert not strangers
 
 
-@pytest.mark.parametrize("path", modules("weights/*.py", "inference/*.py"), ids=named)
+@pytest.mark.parametrize("path", modules("weights/**/*.py", "inference/**/*.py"), ids=named)
 def test_weights_and_inference_know_no_maps(path):
     assert not {name for name in imported(path) if name.startswith(("sunpy.map", "ndcube"))}
 

@@ -58,7 +58,7 @@ def test_mistakes_are_told_in_a_line(folder, tmp_path, capsys):
     assert main(["classify", str(folder), "-o", "table.xlsx"]) == 2
     assert "must end in one of" in capsys.readouterr().err
     assert main(["classify", str(folder), "--weights", "halpha-0"]) == 2
-    assert "the names are ['halpha-1'" in capsys.readouterr().err
+    assert "'halpha-1'" in capsys.readouterr().err
     assert main(["classify", str(tmp_path)]) == 2
     assert "no FITS file in the folder" in capsys.readouterr().err
 

@@ -5,7 +5,10 @@ This foundation knows neither Maps nor domains.
 
 from sunpy_ml.weights.card import Card, FileSource, Input, Metric, Output, Training, read_card
 from sunpy_ml.weights.catalogue import get_card, list_weights, resolve
+from sunpy_ml.weights.converting import convert_weights
+from sunpy_ml.weights.describing import describe
 from sunpy_ml.weights.domain import Domain, DomainReport, Facts
+from sunpy_ml.weights.fetching import FileStatus, cached_path, fetch, file_status, is_fetched, verify
 from sunpy_ml.weights.loading import load, network_for, weights_path
 from sunpy_ml.weights.registry import build_network
 from sunpy_ml.weights.saving import read_weights_card, save_weights
@@ -16,12 +19,19 @@ __all__ = [
     "DomainReport",
     "Facts",
     "FileSource",
+    "FileStatus",
     "Input",
     "Metric",
     "Output",
     "Training",
     "build_network",
+    "cached_path",
+    "convert_weights",
+    "describe",
+    "fetch",
+    "file_status",
     "get_card",
+    "is_fetched",
     "list_weights",
     "load",
     "network_for",
@@ -29,5 +39,6 @@ __all__ = [
     "read_weights_card",
     "resolve",
     "save_weights",
+    "verify",
     "weights_path",
 ]

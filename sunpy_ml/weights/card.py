@@ -13,6 +13,7 @@ from sunpy_ml.weights.typed import from_mapping
 __all__ = ["Card", "FileSource", "Input", "Metric", "Output", "Training", "read_card"]
 
 FORMATS = ("safetensors", "keras", "torch")
+COMPANION_FORMATS = ("npz",)
 GEOMETRIES = ("fixed-shape", "plate-scale", "native")
 ORIENTATIONS = ("north-up", "as-is")
 PADDINGS = ("zeros", "reflect", "replicate")
@@ -26,7 +27,7 @@ class FileSource:
     Attributes
     ----------
     format : str
-        ``safetensors``, ``keras`` (HDF5) or ``torch``.
+        ``safetensors``, ``keras`` (HDF5) or ``torch``; ``npz`` for a companion of the weights.
     size : int
         Bytes; 0 where the authors' file could not be measured.
     sha256, git_blob : str
@@ -48,7 +49,7 @@ class FileSource:
     path: str = ""
 
     def __post_init__(self) -> None:
-        _one_of("file.format", self.format, FORMATS)
+        _one_of("file.format", self.format, FORMATS + COMPANION_FORMATS)
         if not self.path and bool(self.embedded) == bool(self.urls):
             raise CardError("file: give either embedded or urls.")
         if self.embedded and not self.sha256:
@@ -80,6 +81,8 @@ class Input:
         Receptive radius in pixels, and the factor that the shape must be a multiple of.
     padding : str
         How the network pads at the edges of the image.
+    channels : tuple of str
+        What each channel of the network's input holds, where it has several.
     """
 
     geometry: str
@@ -93,6 +96,7 @@ class Input:
     halo: int = 0
     multiple: int = 1
     padding: str = "zeros"
+    channels: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _one_of("input.geometry", self.geometry, GEOMETRIES)
@@ -106,12 +110,49 @@ class Input:
 
 @dataclass(frozen=True)
 class Output:
-    """What the network gives: classes and features, or channels with their units."""
+    """What the network gives: classes and features, or channels with their units.
+
+    The numbers of the network become physical values in at most one of three ways: by undoing the normalisation of the
+    input, by the constants of this card, or by constants from a companion file of the authors.
+
+    Attributes
+    ----------
+    classes, features : tuple of str
+        Classes that exclude each other, and features of which an image can show several.
+    channels, units : tuple of str
+        What each channel of the output is, and its unit once it is physical.
+    factor : int
+        Pixels of the output for one of the input, along each axis.
+    denormalise : bool
+        Whether the normalisation of the input is undone on the output, which is then the same quantity.
+    offset, scale : tuple of float
+        For each channel: the physical value is ``offset + scale`` times the number.
+    keys : tuple of str
+        For each channel: the physical value is ``<key>_min + (<key>_max - <key>_min)`` times the number, with these
+        two from the card's companion file. Empty for a channel whose meaning the authors do not tell.
+    """
 
     classes: tuple[str, ...] = ()
     features: tuple[str, ...] = ()
     channels: tuple[str, ...] = ()
     units: tuple[str, ...] = ()
+    factor: int = 1
+    denormalise: bool = False
+    offset: tuple[float, ...] = ()
+    scale: tuple[float, ...] = ()
+    keys: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("units", "offset", "scale", "keys"):
+            values = getattr(self, name)
+            if values and len(values) != len(self.channels):
+                raise CardError(f"output.{name}: got {len(values)} values for {len(self.channels)} channels.")
+        if len(self.offset) != len(self.scale):
+            raise CardError("output: offset and scale come together.")
+        if self.denormalise + bool(self.scale) + bool(self.keys) > 1:
+            raise CardError("output: give only one of denormalise, scale (with offset) and keys.")
+        if self.factor < 1:
+            raise CardError(f"output.factor: got {self.factor}, it is at least 1.")
 
 
 @dataclass(frozen=True)
@@ -154,6 +195,8 @@ class Card:
         ``real`` or ``simulation``.
     limits, unverified : tuple of str
         What it cannot do, and which facts of this card could not be verified.
+    companion : FileSource or None
+        A second file of the authors, with the constants that ``output.keys`` names.
     default : bool
         Whether its task uses it when no weights are named.
 
@@ -184,12 +227,17 @@ class Card:
     metrics: tuple[Metric, ...] = ()
     limits: tuple[str, ...] = ()
     unverified: tuple[str, ...] = ()
+    companion: FileSource | None = None
     default: bool = False
 
     def __post_init__(self) -> None:
         _one_of("validated_on", self.validated_on, VALIDATIONS)
         if not self.name.endswith(f"-{self.version}"):
             raise CardError(f"name: {self.name!r} must end in the version, '-{self.version}'.")
+        if self.companion is not None:
+            _one_of("companion.format", self.companion.format, COMPANION_FORMATS)
+        if bool(self.companion) != bool(self.output.keys):
+            raise CardError("companion: it comes together with output.keys.")
 
 
 def _one_of(name: str, value: str, choices: tuple[str, ...]) -> None:

@@ -1,6 +1,7 @@
 """The catalogue of weights: which there are, and which a task uses."""
 
 import functools
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from importlib.metadata import entry_points
@@ -63,11 +64,12 @@ def list_weights(task: str | None = None) -> QTable:
     --------
     >>> from sunpy_ml.weights import list_weights
     >>> list_weights("classification")["name", "default", "licence"]
-    <QTable length=1>
-      name   default   licence
-      str8     bool     str12
-    -------- ------- ------------
-    halpha-1    True BSD-3-Clause
+    <QTable length=2>
+       name    default   licence
+      str10      bool     str12
+    ---------- ------- ------------
+      halpha-1    True BSD-3-Clause
+    slic-1.1.1   False          MIT
     """
     cards = [card for card in _catalogue().values() if task in (None, card.task)]
     if not cards:
@@ -90,6 +92,12 @@ def list_weights(task: str | None = None) -> QTable:
 def get_card(name: str) -> Card:
     """The card of the weights ``name``.
 
+    Parameters
+    ----------
+    name : str
+        With its version, such as ``"halpha-1"``, which always means the same weights; or without, such as
+        ``"halpha"``, which means the newest version there is.
+
     Raises
     ------
     WeightsError
@@ -102,9 +110,12 @@ def get_card(name: str) -> Card:
     'classification'
     """
     catalogue = _catalogue()
-    if name not in catalogue:
+    if name in catalogue:
+        return catalogue[name]
+    versions = [card for card in catalogue.values() if card.name == f"{name}-{card.version}"]
+    if not versions:
         raise WeightsError(f"weights: there are none named {name!r}; the names are {sorted(catalogue)}.")
-    return catalogue[name]
+    return max(versions, key=lambda card: [int(number) for number in re.findall(r"\d+", card.version)])
 
 
 def resolve(task: str, weights: "str | Path | nn.Module | None" = None, card: Card | None = None) -> Card:

@@ -1,41 +1,46 @@
 """Loading: from a card to a network that holds its verified weights."""
 
-import hashlib
 import sys
 import threading
-from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sunpy_ml.exceptions import WeightsError
 from sunpy_ml.weights.card import Card
 from sunpy_ml.weights.catalogue import get_card
+from sunpy_ml.weights.fetching import fetch
+from sunpy_ml.weights.fetching.checksums import check, sha256
+from sunpy_ml.weights.fetching.folders import key
+from sunpy_ml.weights.readers import read_state
 from sunpy_ml.weights.registry import build_empty
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
-__all__ = ["check_state", "load", "network_for", "weights_path"]
+__all__ = ["load", "network_for", "weights_path"]
 
 _loaded: dict[str, "nn.Module"] = {}
 _lock = threading.Lock()
 
 
 def weights_path(card: Card) -> Path:
-    """Where the file of a card lies on this machine.
+    """Where the file of a card lies on this machine; one that only its authors have is fetched.
 
     Raises
     ------
     WeightsError
-        If it is not there.
+        If it is not there, or cannot be fetched.
     """
+    if not card.file.path:
+        return fetch(card)
     path = Path(card.file.path)
     if not path.is_file():
         raise WeightsError(f"The weights {card.name!r} should be at {path}; install their package again.")
     return path
 
 
-def load(card: Card | str) -> "nn.Module":
+def load(card: Card | str, *, path: str | Path | None = None) -> "nn.Module":
     """The network of a card with its weights, in evaluation mode, on the CPU, without gradients.
 
     The file is verified by its SHA-256 and loaded once per process; every caller gets the same module, so
@@ -45,6 +50,8 @@ def load(card: Card | str) -> "nn.Module":
     ----------
     card : Card or str
         A card, or its name.
+    path : str or pathlib.Path, optional
+        A copy of the card's file, where it is not to be fetched. It is verified as far as the card knows how.
 
     Raises
     ------
@@ -58,10 +65,22 @@ def load(card: Card | str) -> "nn.Module":
     False
     """
     card = get_card(card) if isinstance(card, str) else card
+    if path is not None:
+        card = _lying_at(Path(path), card)
     with _lock:
-        if card.file.sha256 not in _loaded:
-            _loaded[card.file.sha256] = _load(card)
-        return _loaded[card.file.sha256]
+        if key(card) not in _loaded:
+            _loaded[key(card)] = _load(card)
+        return _loaded[key(card)]
+
+
+def _lying_at(path: Path, card: Card) -> Card:
+    if not path.is_file():
+        raise WeightsError(f"path: there is no file {str(path)!r}.")
+    try:
+        digest = check(path, card.file)
+    except WeightsError as error:
+        raise WeightsError(f"path: {str(path)!r} does not hold the weights {card.name!r}: {error}.") from error
+    return replace(card, file=replace(card.file, path=str(path), sha256=digest))
 
 
 def network_for(card: Card, weights: Any = None) -> "nn.Module":
@@ -78,28 +97,10 @@ def network_for(card: Card, weights: Any = None) -> "nn.Module":
 
 
 def _load(card: Card) -> "nn.Module":
-    from safetensors.torch import load as read_safetensors
-
     path = weights_path(card)
-    content = path.read_bytes()
-    found = hashlib.sha256(content).hexdigest()
-    if found != card.file.sha256:
+    # In chunks, and the reader maps the file: at no time are there two copies of it in memory.
+    if card.file.sha256 and (found := sha256(path)) != card.file.sha256:
         raise WeightsError(f"{path} is damaged: its SHA-256 is {found}, its card says {card.file.sha256}.")
-    state = read_safetensors(content)
     network = build_empty(card.network, card.network_arguments)
-    check_state(network.state_dict(), state, f"{card.name!r}")
-    network.load_state_dict(state, assign=True)
+    network.load_state_dict(read_state(path, card.file.format, network), assign=True)
     return network.eval().requires_grad_(False)
-
-
-def check_state(expected: Mapping[str, "Tensor"], state: Mapping[str, "Tensor"], name: str) -> None:
-    """Make sure that a state fits a network, in names, shapes and finite values, before any of it is used."""
-    problems = [f"missing {key}" for key in sorted(expected.keys() - state.keys())]
-    problems += [f"surplus {key}" for key in sorted(state.keys() - expected.keys())]
-    for key in sorted(expected.keys() & state.keys()):
-        if expected[key].shape != state[key].shape:
-            problems.append(f"{key} is {tuple(state[key].shape)} instead of {tuple(expected[key].shape)}")
-        elif state[key].is_floating_point() and not state[key].isfinite().all():
-            problems.append(f"{key} is not finite")
-    if problems:
-        raise WeightsError(f"The weights {name} do not fit their network: {problems[:5]}.")

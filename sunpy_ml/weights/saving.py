@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from sunpy_ml.exceptions import WeightsError
 from sunpy_ml.weights.card import Card, FileSource
+from sunpy_ml.weights.readers import check_state
+from sunpy_ml.weights.registry import build_empty
 from sunpy_ml.weights.typed import from_mapping
 
 if TYPE_CHECKING:
@@ -53,9 +55,6 @@ def save_weights(network: "nn.Module", path: str | Path, card: Card) -> Card:
     ('mine-1', 64)
     """
     from safetensors.torch import save_file
-
-    from sunpy_ml.weights.loading import check_state
-    from sunpy_ml.weights.registry import build_empty
 
     path = Path(path)
     if path.suffix != ".safetensors":

@@ -15,7 +15,16 @@ from sunpy_ml import classify_map
 from sunpy_ml.classification.networks import CompactClassifier
 from sunpy_ml.exceptions import CardError, WeightsError
 from sunpy_ml.simulation import halpha_scene
-from sunpy_ml.weights import get_card, load, read_weights_card, resolve, save_weights
+from sunpy_ml.weights import (
+    FileSource,
+    convert_weights,
+    get_card,
+    load,
+    read_weights_card,
+    resolve,
+    save_weights,
+    weights_path,
+)
 
 MINE = dataclasses.replace(get_card("halpha-1"), name="mine-2", version="2", default=False, title="Mine")
 
@@ -207,3 +216,33 @@ def test_another_package_adds_a_network_and_its_weights(tmp_path):
         check=True,
     )
     assert done.stdout.split() == ["True", "quiet"]
+
+
+def test_a_copy_of_a_published_file_is_verified_before_it_is_loaded(tmp_path, network):
+    copy = tmp_path / "copied.safetensors"
+    copy.write_bytes(weights_path(get_card("halpha-1")).read_bytes())
+    published = dataclasses.replace(
+        get_card("halpha-1").file, embedded="", path="", urls=("https://example.org/halpha-1.safetensors",)
+    )
+    card = dataclasses.replace(get_card("halpha-1"), file=published)
+    torch.testing.assert_close(load(card, path=copy).classes.bias, load("halpha-1").classes.bias)
+    with pytest.raises(WeightsError, match="there is no file"):
+        load(card, path=tmp_path / "none.safetensors")
+    save_file(network.state_dict(), copy)
+    with pytest.raises(WeightsError, match="does not hold the weights 'halpha-1'"):
+        load(card, path=copy)
+
+
+def test_authors_files_are_converted(tmp_path, network):
+    source, target = tmp_path / "authors.pth", tmp_path / "mine-2.safetensors"
+    torch.save({"model_state_dict": network.state_dict(), "epoch": 3}, source)
+    card = dataclasses.replace(MINE, file=FileSource(format="torch", path=str(source)))
+    converted = convert_weights(card, target, source=source)
+    assert converted == resolve("classification", target)
+    torch.testing.assert_close(load(converted).classes.bias, network.classes.bias)
+
+
+def test_a_name_without_its_version_is_the_newest():
+    assert get_card("halpha").name == "halpha-1"
+    with pytest.raises(WeightsError, match="none named 'halph'"):
+        get_card("halph")

@@ -5,6 +5,7 @@ import threading
 from pathlib import Path
 
 import astropy.units as u
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -16,6 +17,7 @@ from sunpy_ml.weights import (
     DomainReport,
     Facts,
     FileSource,
+    Output,
     build_network,
     get_card,
     list_weights,
@@ -25,13 +27,17 @@ from sunpy_ml.weights import (
     resolve,
     weights_path,
 )
+from sunpy_ml.weights.registry import build_empty
 from sunpy_ml.weights.typed import from_mapping
 
 CARD = get_card("halpha-1")
 CARD_FILE = Path(loading.__file__).parent / "cards" / "halpha-1.toml"
+NAMES = list_weights()["name"].tolist()
+EMBEDDED = [name for name in NAMES if get_card(name).file.embedded]
+PUBLISHED = [name for name in NAMES if not get_card(name).file.embedded]
 
 
-@pytest.mark.parametrize("name", list_weights()["name"].tolist())
+@pytest.mark.parametrize("name", EMBEDDED)
 def test_every_embedded_file_loads_and_is_as_its_card_says(name):
     card = get_card(name)
     path = weights_path(card)
@@ -42,17 +48,85 @@ def test_every_embedded_file_loads_and_is_as_its_card_says(name):
     assert load(card) is network
 
 
-@pytest.mark.parametrize("name", list_weights()["name"].tolist())
+@pytest.mark.parametrize("name", NAMES)
 def test_every_card_tells_what_a_user_must_know(name):
     card = get_card(name)
     for metric in card.metrics:
         assert metric.n > 0
         if metric.interval:
             assert metric.interval[0] <= metric.value <= metric.interval[1]
-    assert card.metrics
+    # What the authors published was measured by them, on data of theirs.
+    assert card.metrics or not card.file.embedded
     assert card.limits
     assert card.training.data
     assert card.training.recipe
+    assert all(u.Unit(unit) is not None for unit in (card.input.unit, *card.output.units, *card.domain.units))
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_every_published_card_tells_what_could_not_be_verified(name):
+    card = get_card(name)
+    assert card.unverified
+    assert not card.default
+    assert all(url.startswith("https://") for url in card.file.urls)
+    assert not card.file.sha256 or len(card.file.sha256) == 64
+    assert not card.file.git_blob or len(card.file.git_blob) == 40
+    if not (card.file.sha256 or card.file.git_blob):
+        assert any("checksum" in fact for fact in card.unverified)
+    if card.licence == "none stated":
+        assert any("must not be passed on" in limit for limit in card.limits)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_card_fits_its_network(name):
+    card = get_card(name)
+    network = build_empty(card.network, card.network_arguments)
+    if not card.output.channels:
+        return
+    rows, columns = 8 * card.input.multiple, 16 * card.input.multiple
+    image = torch.empty(1, max(1, len(card.input.channels)), rows, columns, device="meta")
+    output = network.eval()(image)
+    factor = card.output.factor
+    assert output.shape == (1, len(card.output.channels), factor * rows, factor * columns)
+
+
+PUBLISHED_CHECKSUMS = {
+    "slic-1.1.1": "",
+    "enhance-intensity-2017": "830a8860b0eb055f8d9fc760388f5f977eec4a01",
+    "enhance-blos-2017": "3fdb1d8f4e05b906e55c152aed2a54fc88de1f21",
+    "deepvel-2017": "b4ddd7efc8dbd078458e73cc61005b3f3f9ea101",
+    "deepvelu-stagger-2020": "06c65d2137d0d3ddf3fa0770543b32887b09234ba42f00abb05c3a1781a761d0",
+    "deepvel-stagger-2020": "c73849437ded62a88fc0f0471986b75ea651cf811c02f3e9565521b08f79188f",
+    "deepvel-muram-qs-2020": "58e530e062dca1257ef015834a7bc97a2156f01bd868f52bb3837761c6db8c39",
+    "deepvel-muram-qs-d0km-2020": "789f4afea15654ac12f008023128279437f1890c9a0d3e82efed50ebbcf6e3fc",
+    "deepvel-muram-qs-d144km-2020": "85b67f1a56439c277bd4b35d80966f534284a610b3b410aee60bd27e7db5a0c0",
+    "deepvel-muram-qs-d560km-2020": "eb5888d673beef0a77d903490ea3d766b04dad4a768941b186a19bdb65161470",
+    "deepvelu-muram-ar-tau1-2020": "cd0516579823ff19c415d043d3b5f5faa22b3bc903f33be55cdfdeebe5ac1082",
+    "deepvel-muram-ar-tau0.1-2020": "8d27aac7f22d0b22f2cd2525a4844bc33e1f0e642c2297545756257b3ae0ef70",
+    "deepvel-muram-ar-tau0.01-2020": "7bae68b56fadab760bf3ed84d0cd1582657e327095560607177bc3c4d75a323f",
+    "deepvel-muram-ar-tau0.001-2020": "da9f7d12af8972cd97b7809f18c448e64298f0957bd407a5a93542a37f522294",
+    "deepvel-muram-ar-d1000km-2020": "3d3589483f7f8f21d67689a725a8b96f82cbc1b029500a2fd01c1bfab6b3afed",
+    "deepvelu-qs-ic-2020": "66728c10d1983595a7fc5bd643d1f75fb227d1ed",
+    "deepvel-qs-ic-2020": "7ab5f893189f07ec3ee827f3d668fecf12d5ef57",
+    "deepvelu-ar-ic-2020": "48199f5a7d2b5833e9a9273b6fea8f2f125a51d2",
+    "deepvelu-ar-vz-2020": "be006d20d24dbcd1565d383496a59cf6dcf8725c",
+    "deepvelu-ar-bzvz-2020": "4e69deb0001850cc5349a401a7188fafd98e54a0",
+    "deepvelu-ar-bzicvz-2020": "d32afc8d2d55bab320efb01f639a73965c9f6997",
+}
+
+
+def test_the_published_files_are_those_of_the_authors():
+    found = {name: get_card(name).file for name in PUBLISHED}
+    assert {name: file.sha256 or file.git_blob for name, file in found.items()} == PUBLISHED_CHECKSUMS
+
+
+def test_the_output_constants_of_deepvel_are_the_published_extremes():
+    output = get_card("deepvel-2017").output
+    least, most = np.array(output.offset), np.add(output.offset, output.scale)
+    # In tens of km/s, as in the authors' normalization.npz.
+    np.testing.assert_allclose(least / 10, [-0.84247184, -0.7779094, -0.8458354, -0.87457716, -0.91456485, -0.86169815])
+    np.testing.assert_allclose(most / 10, [0.86247784, 0.83632153, 0.8740655, 0.8852403, 0.9056968, 0.89461637])
+    assert set(output.units) == {"km / s"}
 
 
 def test_threads_that_load_together_share_one_network():
@@ -67,7 +141,7 @@ def test_threads_that_load_together_share_one_network():
 
 
 def test_an_unknown_name_lists_the_names_there_are():
-    with pytest.raises(WeightsError, match=r"none named 'halpha-0'; the names are \['halpha-1'"):
+    with pytest.raises(WeightsError, match=r"none named 'halpha-0'; the names are \['.*'halpha-1'"):
         get_card("halpha-0")
     with pytest.raises(WeightsError, match="none named"):
         resolve("classification", "halpha-0")
@@ -107,6 +181,30 @@ def edited(tmp_path, old, new):
 def test_wrong_cards_are_refused(tmp_path, old, new, message):
     with pytest.raises(CardError, match=message):
         read_card(edited(tmp_path, old, new))
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"units": ("m / s",)}, "output.units: got 1 values for 2 channels"),
+        ({"scale": (1.0, 1.0, 1.0), "offset": (0.0, 0.0)}, "output.scale: got 3 values for 2 channels"),
+        ({"scale": (1.0, 1.0)}, "offset and scale come together"),
+        ({"scale": (1.0, 1.0), "offset": (0.0, 0.0), "denormalise": True}, "give only one of"),
+        ({"keys": ("vx", "vy"), "denormalise": True}, "give only one of"),
+        ({"factor": 0}, "output.factor: got 0"),
+    ],
+)
+def test_outputs_that_contradict_themselves_are_refused(values, message):
+    with pytest.raises(CardError, match=message):
+        Output(channels=("vx", "vy"), **values)
+
+
+def test_a_companion_comes_with_the_keys_that_are_in_it():
+    card = get_card("deepvelu-stagger-2020")
+    with pytest.raises(CardError, match=r"companion: it comes together with output\.keys"):
+        dataclasses.replace(card, companion=None)
+    with pytest.raises(CardError, match=r"companion\.format: got 'keras'"):
+        dataclasses.replace(card, companion=card.file)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Flows: horizontal velocities at the solar surface from two images of it."""
