@@ -99,9 +99,11 @@ class _Residual(nn.Module):
                 nn.Conv2d(channels_in, channels_out, 1, stride, bias=False), nn.BatchNorm2d(channels_out)
             )
         )
+        # A module and not a function: guided backpropagation hooks it.
+        self.rectifier = nn.ReLU(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.relu(self.convolutions(x) + self.shortcut(x))
+        return self.rectifier(self.convolutions(x) + self.shortcut(x))
 
 
 class CompactClassifier(nn.Module):

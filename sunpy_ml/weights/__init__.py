@@ -3,7 +3,7 @@
 This foundation knows neither Maps nor domains.
 """
 
-from sunpy_ml.weights.card import Card, FileSource, Input, Metric, Output, Training, read_card
+from sunpy_ml.weights.card import Card, Confusion, FileSource, Input, Metric, Output, Training, read_card
 from sunpy_ml.weights.catalogue import get_card, list_weights, resolve
 from sunpy_ml.weights.converting import convert_weights
 from sunpy_ml.weights.describing import describe
@@ -15,6 +15,7 @@ from sunpy_ml.weights.saving import read_weights_card, save_weights
 
 __all__ = [
     "Card",
+    "Confusion",
     "Domain",
     "DomainReport",
     "Facts",

@@ -10,7 +10,7 @@ from sunpy_ml.exceptions import CardError
 from sunpy_ml.weights.domain import Domain
 from sunpy_ml.weights.typed import from_mapping
 
-__all__ = ["Card", "FileSource", "Input", "Metric", "Output", "Training", "read_card"]
+__all__ = ["Card", "Confusion", "FileSource", "Input", "Metric", "Output", "Training", "read_card"]
 
 FORMATS = ("safetensors", "keras", "torch")
 COMPANION_FORMATS = ("npz",)
@@ -176,6 +176,15 @@ class Metric:
 
 
 @dataclass(frozen=True)
+class Confusion:
+    """How often each true class (a row) was taken for each class (a column), on which data."""
+
+    data: str
+    classes: tuple[str, ...]
+    counts: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
 class Card:
     """The card of a weights file. See the fields' own classes for their meaning.
 
@@ -225,6 +234,7 @@ class Card:
     instruments: tuple[str, ...] = ()
     domain: Domain = field(default_factory=Domain)
     metrics: tuple[Metric, ...] = ()
+    confusion: tuple[Confusion, ...] = ()
     limits: tuple[str, ...] = ()
     unverified: tuple[str, ...] = ()
     companion: FileSource | None = None

@@ -36,6 +36,9 @@ def _lines(values: dict[str, Any], indent: str) -> Iterator[str]:
         elif name == "metrics":
             yield f"{indent}{name}:"
             yield from (f"{indent}  {_metric(metric)}" for metric in value)
+        elif name == "confusion":
+            for matrix in value:
+                yield from _matrix(matrix, indent)
         elif isinstance(value, tuple) and any(isinstance(item, str) and " " in item for item in value):
             yield f"{indent}{name}:"
             yield from (f"{indent}  - {item}" for item in value)
@@ -52,3 +55,11 @@ def _plain(value: Any) -> str:
 def _metric(metric: dict[str, Any]) -> str:
     interval = f" ({metric['interval'][0]:.3f} to {metric['interval'][1]:.3f})" if metric["interval"] else ""
     return f"{metric['name']}: {metric['value']:.3f}{interval}, n = {metric['n']}, {metric['data']}"
+
+
+def _matrix(matrix: dict[str, Any], indent: str) -> Iterator[str]:
+    width = 2 + max(len(name) for name in matrix["classes"])
+    yield f"{indent}confusion matrix, {matrix['data']} (a row for each true class, a column for each predicted one):"
+    yield indent + " " * (width + 2) + "".join(f"{name:>{width}}" for name in matrix["classes"])
+    for name, counts in zip(matrix["classes"], matrix["counts"], strict=True):
+        yield f"{indent}  {name:{width}}" + "".join(f"{count:>{width}}" for count in counts)

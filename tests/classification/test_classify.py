@@ -133,8 +133,8 @@ def test_bad_input_is_refused(bad, message):
 
 
 def test_bad_options_are_refused(scene):
-    with pytest.raises(WeightsError, match="none named 'slic'"):
-        classify_map(scene, weights="slic")
+    with pytest.raises(WeightsError, match="none named 'slick'"):
+        classify_map(scene, weights="slick")
     with pytest.raises(ValueError, match="precision: got 'float16'"):
         classify_map(scene, precision="float16")
     with pytest.raises(ValueError, match="device: 'warp' cannot be used"):

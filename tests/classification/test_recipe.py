@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from sunpy_ml.classification import recipe
 from sunpy_ml.classification.augmentation import SIDE, augment
@@ -12,7 +12,6 @@ from sunpy_ml.classification.networks import CompactClassifier
 from sunpy_ml.classification.patches import CLASSES, FEATURES, Disk, Patch, read_gong, read_sdo
 from sunpy_ml.classification.scores import predict, score_patches
 from sunpy_ml.classification.simulated import bare_limbs, flares_on, scenes
-from sunpy_ml.training import NetworkTraining
 
 DAY = np.timedelta64(1, "D")
 
@@ -44,13 +43,15 @@ def test_field_and_limb():
     assert not _patch().at_limb
 
 
-def test_augmented_images_are_finite_and_of_one_shape(simulated):
+def test_augmented_images_are_of_one_shape_and_lack_at_most_the_sky(simulated):
     rng = np.random.default_rng(0)
     for patch in [*simulated, _patch(), _patch(disk=Disk(64, 64, 40), focus=(64.0, 64.0))]:
         image = augment(patch, rng)
         assert image.shape == (SIDE, SIDE)
         assert image.dtype == np.float32
-        assert np.isfinite(image).all()
+        beyond_limb = np.isnan(image).mean()
+        assert beyond_limb < 0.9
+        assert beyond_limb == 0 or (patch.disk and patch.label != "prominences")
 
 
 def test_augmentation_is_repeatable_and_leaves_the_patch_alone():
@@ -123,14 +124,11 @@ def test_two_batches_of_one_seed_are_the_same(simulated):
 
 
 def test_a_tiny_training_reduces_the_loss_and_its_weights_load(simulated, tmp_path):
-    torch.manual_seed(0)
+    network = recipe.train(simulated, tmp_path, epochs=4, steps=8, size=8, seed=0)
+    curve = np.genfromtxt(tmp_path / "log" / "version_0" / "metrics.csv", delimiter=",", names=True)
+    assert curve["loss"][-1] < 0.9 * curve["loss"][0]
     batch = next(iter(recipe.Batches(simulated, steps=1, seed=1, size=8)))
-    untrained = CompactClassifier().eval()
-    network = recipe.train(simulated, tmp_path, epochs=2, steps=10, size=8, seed=0)
-    with torch.no_grad():
-        before, after = (recipe.two_head_loss(net(batch["image"]), batch) for net in (untrained, network))
-    assert after < before
-    save_file(network.state_dict(), tmp_path / "weights.safetensors")
+    recipe.save(network, tmp_path / "weights.safetensors")
     loaded = CompactClassifier()
     loaded.load_state_dict(load_file(tmp_path / "weights.safetensors"))
     with torch.no_grad():
@@ -163,7 +161,8 @@ def test_predictions_do_not_depend_on_the_batch(simulated):
 
 def test_the_split_has_no_date_in_two_parts(gong):
     before, after = recipe.split(gong, recipe.TEST_START["gong"])
-    assert before and after
+    assert before
+    assert after
     last, first = max(patch.date for patch in before), min(patch.date for patch in after)
     assert np.datetime64(first) - np.datetime64(last) >= 3 * DAY
 
@@ -195,7 +194,8 @@ def test_limbs_with_their_prominences_taken_away(gong):
     assert len(bare) == len(alone)
     rows, columns = np.indices((512, 512))
     for patch, was in zip(bare, alone, strict=True):
-        assert patch.label == "quiet" and not any(patch.present)
+        assert patch.label == "quiet"
+        assert not any(patch.present)
         disk = was.disk.distance(columns, rows) < 1
         np.testing.assert_array_equal(patch.window[disk], was.window[disk])
         assert patch.window[~disk].mean() < was.window[~disk].mean() + 5

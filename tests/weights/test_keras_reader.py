@@ -288,6 +288,11 @@ def chunked(file, name):
     )
 
 
+def filtered(file, name):
+    # A filter that h5py brings along, as a plugin that another program installed would be.
+    file.create_dataset(name, (3, 3, 1, 2), compression="lzf", dtype="f4")
+
+
 def enormous(file, name):
     file.create_dataset(name, (10**6, 10**6, 1, 2), chunks=(1000, 1000, 1, 2), compression="gzip", dtype="f4")
 
@@ -300,6 +305,7 @@ def enormous(file, name):
         (external, "lies in another file"),
         (virtual, "lies in another file"),
         (chunked, r"in chunks of \(1000000, 3, 1, 2\), larger than itself"),
+        (filtered, "is stored with a filter that is not part of HDF5"),
         (enormous, r"is \(1000000, 1000000, 1, 2\) instead of \(3, 3, 1, 2\)"),
         (lambda file, name: None, "lacks the array"),
         (lambda file, name: file.create_group(name) and None, "lacks the array"),
@@ -307,6 +313,25 @@ def enormous(file, name):
 )
 def test_arrays_that_are_elsewhere_or_too_large(tmp_path, layers, make, message):
     refused(replaced(write(tmp_path / "x.h5", layers), "conv2d_1/conv2d_1/kernel:0", make), message)
+
+
+def test_compressed_arrays(tmp_path, network, layers):
+    path = write(tmp_path / "x.h5", layers)
+    values = arrays_of(network.first[0])["kernel"]
+
+    def compressed(file, name):
+        file.create_dataset(name, data=values, compression="gzip", shuffle=True, fletcher32=True)
+
+    same(read_state(replaced(path, "conv2d_1/conv2d_1/kernel:0", compressed), "keras", Branches()), network)
+
+
+def test_nothing_is_read_before_everything_is_checked(tmp_path, layers, monkeypatch):
+    change(layers, "dense_2", "kernel", np.transpose)
+    path = write(tmp_path / "x.h5", layers)
+    read = []
+    monkeypatch.setattr(h5py.Dataset, "__getitem__", lambda dataset, _: read.append(dataset.name))
+    refused(path, r"\(2, 5\) instead of \(5, 2\)")
+    assert read == []
 
 
 def test_groups_that_are_elsewhere(tmp_path, layers):

@@ -228,6 +228,13 @@ def test_an_archive_that_would_grow_is_refused(tmp_path):
     refused(path, "torch", r"1 records would grow to 10000000 bytes .*\('x/data\.pkl' is compressed\)")
 
 
+def test_an_archive_that_is_compressed_at_all_is_refused(tmp_path):
+    path = tmp_path / "x.pth"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("x/data.pkl", b"N.", zipfile.ZIP_DEFLATED)
+    refused(path, "torch", r"\('x/data\.pkl' is compressed\)")
+
+
 def test_an_archive_whose_records_overlap_is_refused(tmp_path):
     path = tmp_path / "x.pth"
     with zipfile.ZipFile(path, "w") as archive:
@@ -350,6 +357,18 @@ def test_many_problems_are_counted():
     expected = {str(k): torch.zeros(1) for k in range(9)}
     with pytest.raises(WeightsError, match="missing 0; missing 1; missing 2; missing 3; missing 4 and 4 more"):
         fit_state(expected, {}, "here")
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs the list of mapped files that Linux gives")
+@pytest.mark.parametrize("format", ["safetensors", "torch"])
+def test_large_formats_are_mapped(tmp_path, state, format):
+    path = tmp_path / "x"
+    save(state, path) if format == "torch" else save_file(state, path)
+    found = read_state(path, format, empty())
+    # One copy of a file serves every process on the machine.
+    lines = [line.split() for line in Path("/proc/self/maps").read_text().splitlines() if line.endswith(str(path))]
+    ranges = [[int(end, 16) for end in line[0].split("-")] for line in lines]
+    assert any(start <= found["block.0.weight"].data_ptr() < stop for start, stop in ranges)
 
 
 MEASURE = """
