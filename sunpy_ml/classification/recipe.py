@@ -7,8 +7,9 @@ Run it by::
 The data folder holds GONG's H-alpha images in ``gong_halpha``, SDO's browse images in ``sdo_browse``, continuum
 images in ``hmi_sharp``, ``hmi_cutouts``, ``time_series`` and ``high_resolution``, and the nine Hinode/SOT files, for
 the test alone, in ``hinode_sot``. The labels of the GONG patches come with the package. The outcome is
-``halpha-1.safetensors``, all scores in ``halpha-1.metrics.json``, and the completed card. Test dates are never trained on; settings were chosen on a
-validation block of earlier dates, 2011 April 21 to May 11.
+``halpha-1.safetensors``, all scores in ``halpha-1.metrics.json``, and the completed card ``halpha-1.toml``.
+
+Test dates are never trained on; settings were chosen on a validation block of earlier dates, 2011 April 21 to May 11.
 """
 
 import argparse
