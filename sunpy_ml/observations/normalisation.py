@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 from astropy.stats import mad_std, sigma_clipped_stats
 
-from sunpy_ml.exceptions import ObservationError
+from sunpy_ml.exceptions import CardError, ObservationError
+from sunpy_ml.weights import Input
 
-__all__ = ["NORMALISERS", "Normalisation", "Normaliser", "quiet_sun_level"]
+__all__ = ["NORMALISERS", "Normalisation", "Normaliser", "normaliser_of", "quiet_sun_level"]
 
 Array = npt.NDArray[Any]
 
@@ -113,11 +114,29 @@ def _percentile(pixels: Array, constants: Mapping[str, float]) -> Normalisation:
     return Normalisation(float(low), float(high - low))
 
 
+def normaliser_of(rules: Input) -> Normaliser:
+    """The normaliser that a card names, with all the constants that it needs.
+
+    Raises
+    ------
+    CardError
+        If there is none of that name, or the card leaves out a constant.
+    """
+    if rules.normaliser not in NORMALISERS:
+        raise CardError(f"input.normaliser: got {rules.normaliser!r}, for an image choose from {sorted(NORMALISERS)}.")
+    normaliser = NORMALISERS[rules.normaliser]
+    missing = set(normaliser.constants) - set(rules.constants)
+    if missing:
+        raise CardError(f"input.constants: {rules.normaliser!r} needs {sorted(missing)} as well.")
+    return normaliser
+
+
 #: Normalisers by the name that a card gives.
 NORMALISERS: dict[str, Normaliser] = {
     "raw": Normaliser((), lambda pixels, constants: Normalisation(0.0, 1.0)),
     "minmax-uint8": Normaliser((), _minmax, on_source=True),
     "quiet-sun": Normaliser((), lambda pixels, constants: Normalisation(0.0, quiet_sun_level(pixels)), on_disk=True),
+    "median": Normaliser((), lambda pixels, constants: Normalisation(0.0, float(np.median(pixels)))),
     "percentile": Normaliser(("low", "high"), _percentile),
     "scale": Normaliser(("scale",), lambda pixels, constants: Normalisation(0.0, constants["scale"])),
     "zscore": Normaliser(

@@ -14,7 +14,7 @@ from sunpy_ml.exceptions import ObservationError
 from sunpy_ml.observations.disk import beyond_limb
 from sunpy_ml.observations.facts import observation_facts, plate_scale
 from sunpy_ml.observations.headers import celestial_wcs, quiet_headers, self_contained
-from sunpy_ml.observations.normalisation import NORMALISERS, SAMPLE_SIZE, Normalisation
+from sunpy_ml.observations.normalisation import SAMPLE_SIZE, Normalisation, normaliser_of
 from sunpy_ml.observations.orientation import Turn, north_up_turn, turned_wcs
 from sunpy_ml.observations.reading import as_map
 from sunpy_ml.observations.resampling import fill_invalid, resample, resample_valid
@@ -171,7 +171,7 @@ def _on_grid(
 ) -> tuple[Array, Array, Normalisation]:
     if not valid.any():
         raise ObservationError(f"observation: none of its {valid.size} pixels is valid (all NaN, infinite or masked).")
-    normaliser = NORMALISERS[rules.normaliser]
+    normaliser = normaliser_of(rules)
     source = data, valid
     if not valid.all():
         data = fill_invalid(data, valid, dark)
@@ -193,7 +193,7 @@ def _lazily(data: Any, valid: Any, dark: Array | None, rules: Input) -> tuple[An
     """As `_on_grid` for dask arrays on their own grid: gaps are filled from within each block."""
     import dask.array as da
 
-    normaliser = NORMALISERS[rules.normaliser]
+    normaliser = normaliser_of(rules)
     step = max(1, round((data.size / SAMPLE_SIZE) ** 0.5))
     thin = slice(None, None, step), slice(None, None, step)
     sample, usable = da.compute(data[thin], valid[thin])

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ndcube import NDCube
 
-from sunpy_ml.exceptions import ObservationError
+from sunpy_ml.exceptions import CardError, ObservationError
 from sunpy_ml.observations import new_map, prepare, quiet_sun_level, wrap
 from sunpy_ml.observations.normalisation import NORMALISERS
 from sunpy_ml.observations.resampling import fill_invalid
@@ -173,6 +173,7 @@ def test_normalisers_do_what_their_names_say():
     assert set(np.unique(done["minmax-uint8"])) <= set(range(256))
     np.testing.assert_allclose(np.median(done["quiet-sun"]), 1, rtol=1e-5)
     np.testing.assert_allclose(np.percentile(done["percentile"], [1, 99]), [0, 1], atol=1e-6)
+    np.testing.assert_allclose(done["median"], pixels / 2, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(done["scale"], pixels / 1000, rtol=1e-6)
     np.testing.assert_allclose(done["zscore"], (pixels - 2) / 4, rtol=1e-5, atol=1e-6)
 
@@ -221,3 +222,15 @@ def test_only_images_can_be_wrapped():
     prepared = prepare(make_map(), CARD)
     with pytest.raises(ObservationError, match="expected an image"):
         wrap(prepared, prepared.data[np.newaxis], CARD)
+
+
+@pytest.mark.parametrize(
+    ("rules", "message"),
+    [
+        ({"normaliser": "magic"}, "got 'magic', for an image choose from"),
+        ({"normaliser": "zscore", "constants": {"mean": 0.0}}, r"'zscore' needs \['std'\]"),
+    ],
+)
+def test_cards_that_cannot_be_followed(rules, message):
+    with pytest.raises(CardError, match=message):
+        prepare(make_map(), card_with(**rules))
