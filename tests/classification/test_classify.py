@@ -7,11 +7,13 @@ import astropy.units as u
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import torch
 from astropy.table import QTable
 from ndcube import NDCube
 
 from sunpy_ml import Classification, classify_map, classify_maps
 from sunpy_ml.classification import many
+from sunpy_ml.classification.networks import SlicNetwork
 from sunpy_ml.exceptions import DomainError, DomainWarning, ObservationError, WeightsError
 from sunpy_ml.simulation import halpha_scene
 from sunpy_ml.weights import get_card
@@ -68,6 +70,20 @@ def test_cubes_and_paths(scene, result, tmp_path):
     assert classify_map(cube).probabilities == pytest.approx(result.probabilities)
     scene.save(tmp_path / "scene.fits")
     assert classify_map(tmp_path / "scene.fits").probabilities == pytest.approx(result.probabilities)
+
+
+@pytest.mark.slow
+def test_the_published_network_takes_the_same_way(scene):
+    slic = SlicNetwork()
+    with torch.no_grad():
+        slic.classifier[6].bias[4] += 1000
+    with pytest.warns(DomainWarning, match="the field of view is|the wavelength is|invalid") as caught:
+        result = classify_map(make_map(scene.data, cdelt1=2.0, cdelt2=2.0), weights=slic, card=get_card("slic-1.1.1"))
+    assert len(caught) == 1
+    assert result.label == "sunspots"
+    assert tuple(result.probabilities) == CLASSES
+    assert result.features == {}
+    assert len(result.table()) == 1
 
 
 def test_a_result_can_be_pickled_shown_and_tabulated(result):
