@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Any
 from sunpy_ml.version import version as __version__
 
 if TYPE_CHECKING:
-    from sunpy_ml.classification import Classification, classify_map, classify_maps
+    from sunpy_ml.classification import Classification, classify_map, classify_maps, detect_features, feature_map
 
 _HOMES = {
     "Classification": "sunpy_ml.classification",
     "classify_map": "sunpy_ml.classification",
     "classify_maps": "sunpy_ml.classification",
+    "detect_features": "sunpy_ml.classification",
+    "feature_map": "sunpy_ml.classification",
 }
 
-__all__ = ["Classification", "__version__", "classify_map", "classify_maps"]
+__all__ = ["Classification", "__version__", "classify_map", "classify_maps", "detect_features", "feature_map"]
 
 
 def __getattr__(name: str) -> Any:

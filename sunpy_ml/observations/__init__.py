@@ -1,5 +1,6 @@
 """Observations: the only place where a Map or NDCube meets an array, on the way in and on the way back."""
 
+from sunpy_ml.observations.cutting import cut_out
 from sunpy_ml.observations.disk import beyond_limb
 from sunpy_ml.observations.facts import observation_facts, observed_wavelength, plate_scale
 from sunpy_ml.observations.headers import celestial_wcs, observation_time, quiet_headers, self_contained
@@ -17,6 +18,7 @@ __all__ = [
     "as_map",
     "beyond_limb",
     "celestial_wcs",
+    "cut_out",
     "iterate_observations",
     "new_map",
     "observation_facts",
