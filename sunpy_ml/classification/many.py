@@ -82,7 +82,7 @@ def classify_maps(
     >>> from sunpy_ml import classify_maps
     >>> from sunpy_ml.simulation import halpha_scene
     >>> table = classify_maps(halpha_scene(kind, seed=2) for kind in ("sunspots", "prominences"))
-    >>> list(table["label"])
+    >>> table["label"].tolist()
     ['sunspots', 'prominences']
     """
     found = resolve(TASK, weights, card)

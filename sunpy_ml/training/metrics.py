@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sunpy_ml.training._extra import torchmetrics
 
-__all__ = ["class_scores", "confusion_matrix", "proportion_score", "wilson_interval"]
+__all__ = ["class_scores", "confusion_matrix", "f1_scores", "proportion_score", "wilson_interval"]
 
 
 def wilson_interval(successes: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
@@ -65,3 +65,47 @@ def class_scores(matrix: Tensor, classes: Sequence[str], data: str) -> list[dict
         if true:
             scores.append(proportion_score(f"recall of {name}", data, hits, true))
     return scores
+
+
+def f1_scores(
+    matrix: Tensor, classes: Sequence[str], data: str, *, resamplings: int = 1000, seed: int = 0
+) -> list[dict[str, Any]]:
+    """F1, the harmonic mean of precision and recall, of each class that occurs, with a 95 % bootstrap interval.
+
+    Parameters
+    ----------
+    matrix : torch.Tensor
+        From `confusion_matrix`.
+    classes : sequence of str
+        Their names.
+    data : str
+        What the matrix was counted on.
+    resamplings, seed : int, optional
+        Of the bootstrap: drawing cases anew is drawing the counts of the matrix anew.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sunpy_ml.training import f1_scores
+    >>> scores = f1_scores(torch.tensor([[8, 2], [0, 10]]), ["quiet", "spots"], "an example")
+    >>> [(score["name"], score["value"]) for score in scores]
+    [('F1 of quiet', 0.8889), ('F1 of spots', 0.9091)]
+    """
+    counts = np.asarray(matrix)
+    n = int(counts.sum())
+    drawn = np.random.default_rng(seed).multinomial(n, counts.ravel() / max(n, 1), size=resamplings)
+    values, resampled = _f1(counts[np.newaxis])[0], _f1(drawn.reshape(-1, *counts.shape))
+    scores = []
+    for index in np.flatnonzero(counts.sum(axis=1)):
+        limits = np.nanpercentile(resampled[:, index], [2.5, 97.5])
+        interval = [round(float(limit), 4) for limit in limits]
+        value, cases = round(float(values[index]), 4), int(counts[index].sum())
+        scores.append({"name": f"F1 of {classes[index]}", "data": data, "n": cases, "value": value, "interval": interval})
+    return scores
+
+
+def _f1(counts: Any) -> Any:
+    """F1 (resamplings, classes) of matrices; NaN for a class that neither occurs nor is predicted."""
+    hits = np.diagonal(counts, axis1=1, axis2=2)
+    cases = counts.sum(axis=1) + counts.sum(axis=2)
+    return np.where(cases > 0, 2 * hits / np.maximum(cases, 1), np.nan)
