@@ -8,6 +8,7 @@ uses a simulated H-alpha image with a filament, a spot and a prominence; a full 
 
 import astropy.units as u
 import matplotlib.pyplot as plt
+
 from sunpy_ml import detect_features, feature_map
 from sunpy_ml.simulation import halpha_scene
 
