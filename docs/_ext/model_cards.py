@@ -39,10 +39,12 @@ def _row(card):
 
 def _page(card):
     reference = f"https://doi.org/{card.reference}" if card.reference else ""
+    limits = [f"* {limit}" for limit in card.limits]
     # Where the file lies is true of the machine that built the pages, and of no reader's.
     lines = [line for line in describe(card).splitlines() if not line.startswith("  path:")]
     return "\n".join(
-        [card.name, "=" * len(card.name), "", card.title, "", reference, "", ".. code-block:: none", ""]
+        [card.name, "=" * len(card.name), "", card.title, "", reference, ""]
+        + ["Limits", "------", "", *limits, "", "The card", "--------", "", ".. code-block:: none", ""]
         + [f"   {line}" for line in lines]
         + [""]
     )
