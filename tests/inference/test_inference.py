@@ -92,7 +92,7 @@ def test_impossible_tiles_are_refused(wrong):
         plan_tiles(**({"shape": (10, 10), "tile": 4, "halo": 1} | wrong))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.tuples(st.integers(1, 50), st.integers(1, 50)), st.integers(3, 30))
 def test_tiled_is_untiled(shape, tile):
     network, data = made(Upsampler), image(shape)
@@ -102,7 +102,7 @@ def test_tiled_is_untiled(shape, tile):
     np.testing.assert_allclose(tiled, whole, atol=1e-5)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.tuples(st.integers(1, 20), st.integers(1, 20)), st.integers(3, 30))
 def test_tiled_is_untiled_with_strides(half, tile):
     network, data = made(Strided), image((2 * half[0], 2 * half[1]))

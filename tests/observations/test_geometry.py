@@ -43,7 +43,7 @@ headers = st.builds(
 shapes = st.tuples(st.integers(5, 40), st.integers(5, 40))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(headers, shapes, st.sampled_from(["native", "plate-scale", "fixed-shape"]))
 def test_world_coordinates_through_prepare_and_wrap(header, shape, geometry):
     observation = make_map(random_image(shape), **header)
@@ -58,7 +58,7 @@ def test_world_coordinates_through_prepare_and_wrap(header, shape, geometry):
         np.testing.assert_allclose(corners_and_centre(back.wcs, back.data.shape), truth, rtol=0, atol=1e-6)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(headers, shapes)
 def test_native_geometry_gives_the_same_pixels_back(header, shape):
     observation = make_map(random_image(shape), **header)
@@ -149,7 +149,7 @@ def test_full_disk_and_cut_out_agree_on_where_they_look():
 
 
 @given(st.integers(1, 300), st.integers(1, 300))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_averages_conserve_the_mean_and_a_constant(n_in, n_out):
     if n_out > n_in:
         n_in, n_out = n_out, n_in
