@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         return int(options.action(options))
-    except (OSError, ValueError) as error:  # ours, and what the file system says, are meant for the user
+    except (ImportError, OSError, ValueError) as error:  # ours, a missing extra's and the file system's are for users
         print(f"sunpy-ml: {error}", file=sys.stderr)
         return 2
 
@@ -46,6 +46,15 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("paths", nargs="*", metavar="FILE", help="FITS files; by default a simulated H-alpha field")
     demo.add_argument("-o", "--output", type=Path, default=Path("sunpy_ml_demo.png"), help="PNG to write")
     demo.set_defaults(action=_demo)
+
+    train = commands.add_parser("train", help="make weights by a recipe, with card and learning curves")
+    train.add_argument("recipe", metavar="RECIPE", help="such as halpha or slic")
+    train.add_argument("--data", type=Path, metavar="DIR", help="folder of the training data")
+    train.add_argument("--out", type=Path, metavar="DIR", default=Path(), help="folder of the outcome")
+    train.add_argument("--epochs", type=int, metavar="N")
+    train.add_argument("--seed", type=int, default=0, metavar="S")
+    train.add_argument("--resume", action="store_true", help="go on from the last checkpoint in the folder")
+    train.set_defaults(action=_train)
 
     weights = commands.add_parser("weights", help="the weights there are")
     actions = weights.add_subparsers(required=True, metavar="ACTION")
@@ -162,6 +171,14 @@ def _demo(options: argparse.Namespace) -> int:
         _show(result.table())
         _save(result, output)
         print(f"Quick look: {output}")
+    return 0
+
+
+def _train(options: argparse.Namespace) -> int:
+    from sunpy_ml.training import run_recipe
+
+    arguments = {name: getattr(options, name) for name in ("data", "out", "epochs", "seed", "resume")}
+    print(run_recipe(options.recipe, **arguments))
     return 0
 
 

@@ -84,3 +84,37 @@ def test_demo_takes_real_files(folder, tmp_path, capsys):
     assert main(["demo", str(folder), "-o", str(output)]) == 0
     assert "SIMULATED" not in capsys.readouterr().out
     assert {path.name for path in tmp_path.iterdir()} == {"look.png", "look_1.png"}
+
+
+def test_train_finds_its_recipe_by_name(tmp_path, capsys, monkeypatch):
+    from sunpy_ml.classification import recipe
+
+    asked = {}
+
+    def make(data, out, *, epochs, seed):
+        asked.update(data=data, out=out, epochs=epochs, seed=seed)
+        return out / "made.safetensors"
+
+    monkeypatch.setitem(recipe.RECIPES, "halpha", make)
+    assert main(["train", "halpha", "--data", str(tmp_path), "--out", str(tmp_path), "--epochs", "3"]) == 0
+    assert asked == {"data": tmp_path, "out": tmp_path, "epochs": 3, "seed": 0}
+    assert capsys.readouterr().out.strip() == str(tmp_path / "made.safetensors")
+    assert main(["train", "nothing"]) == 2
+    assert "halpha" in capsys.readouterr().err
+
+
+def test_weights_are_told_verified_located_and_converted(tmp_path, capsys):
+    assert main(["weights", "info", "halpha-1"]) == 0
+    said = capsys.readouterr().out
+    assert "accuracy: 0.9" in said
+    assert "checked by SHA-256" in said
+    assert main(["weights", "verify", "halpha-1"]) == 0
+    assert "as its card says" in capsys.readouterr().out
+    assert main(["weights", "fetch", "halpha-1"]) == 0
+    assert main(["weights", "path", "halpha-1"]) == 0
+    assert capsys.readouterr().out.strip().endswith("halpha-1.safetensors")
+    copy = tmp_path / "copy.safetensors"
+    assert main(["weights", "convert", "halpha-1", str(copy)]) == 0
+    assert copy.exists()
+    assert main(["weights", "fetch", "slic-1.1.1"]) == 2
+    assert "--accept-unverified" in capsys.readouterr().err

@@ -17,6 +17,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -39,7 +40,7 @@ from sunpy_ml.classification.simulated import bare_limbs, flares_on, scenes
 from sunpy_ml.observations.normalisation import NORMALISERS
 from sunpy_ml.training import NetworkTraining, complete_card, fit, split_by_date
 
-__all__ = ["NORMALISER", "Batches", "make", "save", "split", "train", "two_head_loss"]
+__all__ = ["NORMALISER", "RECIPES", "Batches", "make", "save", "split", "train", "two_head_loss"]
 
 Array = npt.NDArray[Any]
 
@@ -181,6 +182,18 @@ def save(network: nn.Module, path: Path) -> None:
     save_file({name: value.contiguous() for name, value in network.state_dict().items()}, path)
 
 
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """The order of additions, and so the weights, must not depend on how many cores there are."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@_one_thread()
 def make(data: Path, out: Path, *, epochs: int = EPOCHS, seed: int = 0) -> Path:
     """Train on the dates before the test blocks, score on the test blocks, write weights, scores and card.
 
@@ -212,6 +225,10 @@ def make(data: Path, out: Path, *, epochs: int = EPOCHS, seed: int = 0) -> Path:
     return weights
 
 
+#: The recipes of this module by the names that ``sunpy-ml train`` takes.
+RECIPES = {"halpha": make}
+
+
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m sunpy_ml.classification.recipe", description=__doc__)
@@ -221,8 +238,6 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    # The order of additions, and so the weights, must not depend on how many cores there are.
-    torch.set_num_threads(1)
     make(arguments.data, arguments.out, epochs=arguments.epochs, seed=arguments.seed)
 
 

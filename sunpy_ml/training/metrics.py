@@ -96,11 +96,13 @@ def f1_scores(
     drawn = np.random.default_rng(seed).multinomial(n, counts.ravel() / max(n, 1), size=resamplings)
     values, resampled = _f1(counts[np.newaxis])[0], _f1(drawn.reshape(-1, *counts.shape))
     scores = []
-    for index in np.flatnonzero(counts.sum(axis=1)):
+    for index in np.flatnonzero(counts.sum(axis=1)).tolist():
         limits = np.nanpercentile(resampled[:, index], [2.5, 97.5])
         interval = [round(float(limit), 4) for limit in limits]
         value, cases = round(float(values[index]), 4), int(counts[index].sum())
-        scores.append({"name": f"F1 of {classes[index]}", "data": data, "n": cases, "value": value, "interval": interval})
+        scores.append(
+            {"name": f"F1 of {classes[index]}", "data": data, "n": cases, "value": value, "interval": interval}
+        )
     return scores
 
 

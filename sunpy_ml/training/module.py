@@ -1,5 +1,6 @@
 """A network, a loss and an optimiser, as a Lightning module with few hooks."""
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -194,10 +195,13 @@ def fit(
         enable_model_summary=False,
         log_every_n_steps=1,
         num_sanity_val_steps=0,
-        **{"enable_progress_bar": False, **options},
+        # Lightning warns of a validation step without data, unless it is told to do none of it.
+        **{"enable_progress_bar": False, **({"limit_val_batches": 0} if validation is None else {}), **options},
     )
-    # An empty list, not None: Lightning warns of a validation step without data.
-    trainer.fit(module, batches, [] if validation is None else validation, ckpt_path=last if resume else None)
+    with warnings.catch_warnings():
+        # Going on in a folder that an earlier run has used is what was asked for.
+        warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")
+        trainer.fit(module, batches, [] if validation is None else validation, ckpt_path=last if resume else None)
     if validation is not None:
         state = torch.load(folder / "best.ckpt", map_location="cpu", weights_only=True)["state_dict"]
         module.load_state_dict(state)
