@@ -137,6 +137,12 @@ def test_grad_cam_is_that_of_the_last_time_a_layer_runs(repeating, image):
     np.testing.assert_allclose(attribute(own(repeating), image, 1, "gradcam", {}), expected, atol=1e-7)
 
 
+def test_a_network_may_begin_with_a_rectifier_in_place(repeating, image):
+    shifted = nn.Sequential(nn.ReLU(inplace=True), repeating)
+    found = attribute(own(shifted), image, 0, "saliency", {})  # the image is not negative
+    np.testing.assert_allclose(found, attribute(own(repeating), image, 0, "saliency", {}), atol=1e-7)
+
+
 def test_a_layer_before_a_rectifier_in_place_is_seen_before_it(repeating, image):
     before = repeating.block[0](repeating.block(repeating.pool(repeating.block(repeating.first(image)))))
     gradient = repeating.head.weight[1][:, None, None] * (before[0] > 0) / before[0, 0].numel()

@@ -338,6 +338,13 @@ def test_data_that_do_not_fit_are_refused():
         transfer_report("halpha-1", data, data, groups=[7] * 4)
 
 
+@pytest.fixture(scope="module")
+def sdo_patches(shared_data):
+    from sunpy_ml.classification.patches import read_sdo
+
+    return read_sdo(shared_data)
+
+
 def _fields(patches, feature):
     from sunpy_ml.classification.recipe import NORMALISER
     from sunpy_ml.observations.normalisation import NORMALISERS
@@ -354,11 +361,10 @@ def _fields(patches, feature):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("channel", "feature"), [("aia_304", "prominences"), ("hmi_ic", "sunspots")])
-def test_halpha_features_help_other_wavebands(shared_data, channel, feature):
-    from sunpy_ml.classification.patches import read_sdo
+def test_halpha_features_help_other_wavebands(sdo_patches, channel, feature):
     from sunpy_ml.classification.recipe import TEST_START, split
 
-    early, late = split([patch for patch in read_sdo(shared_data) if patch.source == channel], TEST_START["sdo"])
+    early, late = split([patch for patch in sdo_patches if patch.source == channel], TEST_START["sdo"])
     random = np.random.default_rng(0)
     few = []
     for label in (feature, "quiet"):
