@@ -21,8 +21,8 @@ def private_copy(network: nn.Module, device: torch.device) -> nn.Module:
     Returns
     -------
     torch.nn.Module
-        Its parameters need no gradient, and its `torch.nn.ReLU` do not work in place, since that would overwrite
-        what hooks look at.
+        Its parameters need no gradient, and its `torch.nn.ReLU` do not work in place, which cannot be done to an image
+        whose gradient is wanted.
     """
     # New tensors on the same memory: moving the copy to a device must not move the original.
     memory: dict[int, Tensor] = {id(buffer): _shared(buffer) for buffer in network.buffers()}

@@ -99,7 +99,8 @@ def new_map(
     data : numpy.ndarray or dask.array.Array
         (y, x); any number of pixels.
     mask, uncertainty
-        Of the new data. Those of ``old`` are kept where none is given and the shape is the same.
+        Of the new data. Those of ``old`` are kept where none is given and the shape is the same, the uncertainty only
+        if the unit is, too.
     unit : astropy.units.UnitBase or str, optional
         Of the new data, that of ``old`` by default.
     history : sequence of str
@@ -122,7 +123,8 @@ def new_map(
     """
     same_shape = data.shape == old.data.shape
     mask = old.mask if mask is None and same_shape else mask
-    uncertainty = old.uncertainty if uncertainty is None and same_shape else uncertainty
+    if uncertainty is None and same_shape and unit is None:
+        uncertainty = old.uncertainty
     meta = _scaled_meta(old, data.shape)
     if unit is not None:
         meta["bunit"] = u.Unit(unit).to_string()

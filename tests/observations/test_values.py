@@ -129,6 +129,9 @@ def test_new_map_keeps_mask_and_uncertainty_where_they_still_mean_something():
     other = new_map(old, np.zeros((30, 40)))
     assert other.mask is None
     assert other.uncertainty is None
+    relevance = new_map(old, old.data, unit=u.one)
+    assert relevance.mask is old.mask
+    assert relevance.uncertainty is None
 
 
 def test_a_cube_comes_back_as_a_cube():
