@@ -170,10 +170,8 @@ def _as_map(relevance: Array, question: Question, method: str) -> GenericMap:
         f"sunpy_ml {version}: weights {card.name}, SHA-256 {card.file.sha256}",
         f"sunpy_ml: relevance for {question.target} by {method}",
     )
-    with quiet_headers():  # without its uncertainty, which is not that of the relevance and has a unit
-        bare = type(given)(given.data, given.meta, mask=given.mask, plot_settings=given.plot_settings)
     mask = invalid if invalid.any() else None
-    result = new_map(bare, relevance, mask=mask, unit=u.dimensionless_unscaled, history=history)
+    result = new_map(given, relevance, mask=mask, unit=u.dimensionless_unscaled, history=history)
     result.meta |= {"relmeth": method, "reltarg": question.target, "relwght": card.name}
     result.plot_settings |= relevance_settings(relevance, signed=METHODS[method].signed)
     return result
