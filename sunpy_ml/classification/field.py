@@ -143,7 +143,14 @@ def _classified(
                     continue
             if prepared:
                 batch = np.stack(list(prepared.values()))
-                answers[list(prepared)] = run(network, batch, device=device, precision=precision, progress=False)
+                answers[list(prepared)] = run(
+                    network,
+                    batch,
+                    device=device,
+                    precision=precision,
+                    average_turns=card.input.average_turns,
+                    progress=False,
+                )
             bar.update(min(_BATCH, len(windows) - start))
     return answers.reshape(*grid.shape, -1)
 

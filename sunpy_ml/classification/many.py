@@ -146,7 +146,14 @@ def _classify_batch(
         waiting.append((len(rows), report, prepared.base, source_name(observation)))
         rows.append(None)
     if images:
-        logits = run(network_for(card, weights), np.stack(images), device=device, precision=precision, progress=False)
+        logits = run(
+            network_for(card, weights),
+            np.stack(images),
+            device=device,
+            precision=precision,
+            average_turns=card.input.average_turns,
+            progress=False,
+        )
         for (index, report, base, source), answer in zip(waiting, logits, strict=True):
             rows[index] = Classification.from_logits(answer, report, card, base, source).row()
     return [row for row in rows if row is not None]

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from sunpy_ml.classification.augmentation import SIDE
 from sunpy_ml.classification.patches import CLASSES, FEATURES, Patch
+from sunpy_ml.inference import run
 from sunpy_ml.observations.normalisation import NORMALISERS
 from sunpy_ml.observations.resampling import resample
 from sunpy_ml.training import class_scores, confusion_matrix, proportion_score
@@ -29,13 +30,15 @@ def network_input(field: Array, normaliser: _Normaliser) -> Array:
     return NORMALISERS[name](image.ravel(), constants).apply(image)
 
 
-@torch.inference_mode()
 def predict(network: nn.Module, fields: Sequence[Array], normaliser: _Normaliser) -> Tensor:
-    """The network's output (N, classes + features) for fields of any shape."""
+    """The network's output (N, classes + features) for fields of any shape, as `classify_map` takes it.
+
+    Averaged over the eight turns: a score in one orientation says as much of that orientation as of the network.
+    """
     outputs = []
     for first in range(0, len(fields), 64):
         images = np.stack([network_input(field, normaliser) for field in fields[first : first + 64]])
-        outputs.append(network.eval()(torch.from_numpy(images[:, np.newaxis])))
+        outputs.append(torch.from_numpy(run(network, images, device="cpu", average_turns=True, progress=False)))
     return torch.cat(outputs)
 
 

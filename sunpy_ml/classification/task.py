@@ -89,5 +89,11 @@ def classify_map(
     prepared = prepare(m, card)
     report = card.domain.check(prepared.facts)
     report.enforce(card.name, strict)
-    logits = run(network_for(card, weights), prepared.data[np.newaxis], device=device, precision=precision)[0]
-    return Classification.from_logits(logits, report, card, prepared.base, source_name(m))
+    logits = run(
+        network_for(card, weights),
+        prepared.data[np.newaxis],
+        device=device,
+        precision=precision,
+        average_turns=card.input.average_turns,
+    )
+    return Classification.from_logits(logits[0], report, card, prepared.base, source_name(m))

@@ -30,6 +30,7 @@ def run(
     device: str | torch.device | None = None,
     precision: str = "float32",
     batch_size: int | None = None,
+    average_turns: bool = False,
     progress: bool = True,
 ) -> Array:
     """A network's answers to a stack of images.
@@ -46,6 +47,10 @@ def run(
         What the network computes in; the answers are float32.
     batch_size : int, optional
         Images at a time; by default as many as keep memory small.
+    average_turns : bool
+        Give the mean of the answers to the eight turns and reflections of each image, which must be square and whose
+        answer must be numbers without a place. It then depends on the orientation no more than rounding does, for
+        eight times the work.
     progress : bool
         Show a bar when the work lasts longer than two seconds.
 
@@ -76,8 +81,29 @@ def run(
         raise ValueError(f"batch_size: expected at least 1, got {batch_size}.")
     batch_size = batch_size or max(1, BATCH_PIXELS // (images.shape[2] * images.shape[3]))
     predict = _predictor(network, device, precision)
+    if average_turns and images.shape[2] != images.shape[3]:
+        raise ValueError(f"average_turns: the images must be square, got the shape {images.shape}.")
+    views = _turns if average_turns else _as_given
     starts = range(0, len(images), batch_size)
-    return np.concatenate([predict(images[i : i + batch_size]) for i in _shown(starts, progress)])
+    return np.concatenate(
+        [
+            np.mean([predict(view) for view in views(images[i : i + batch_size])], axis=0)
+            for i in _shown(starts, progress)
+        ]
+    )
+
+
+def _as_given(images: Array) -> list[Array]:
+    return [images]
+
+
+def _turns(images: Array) -> list[Array]:
+    return [
+        view[..., ::rows, ::columns]
+        for view in (images, images.swapaxes(-1, -2))
+        for rows in (1, -1)
+        for columns in (1, -1)
+    ]
 
 
 def run_tiled(

@@ -83,6 +83,8 @@ class Input:
         How the network pads at the edges of the image.
     channels : tuple of str
         What each channel of the network's input holds, where it has several.
+    average_turns : bool
+        Whether the answer is the mean of those to the eight turns and reflections of the image.
     """
 
     geometry: str
@@ -97,6 +99,7 @@ class Input:
     multiple: int = 1
     padding: str = "zeros"
     channels: tuple[str, ...] = ()
+    average_turns: bool = False
 
     def __post_init__(self) -> None:
         _one_of("input.geometry", self.geometry, GEOMETRIES)

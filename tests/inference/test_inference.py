@@ -161,6 +161,16 @@ def test_batches_change_nothing(batch_size):
     np.testing.assert_array_equal(run(network, data, batch_size=5), whole)
 
 
+def test_the_mean_over_turns_does_not_depend_on_the_orientation():
+    network, data = load("halpha-1"), image((2, 256, 256))
+    mean = run(network, data, average_turns=True)
+    for turned in (data[:, ::-1], data[:, :, ::-1], data.swapaxes(1, 2)):
+        np.testing.assert_allclose(run(network, turned, average_turns=True), mean, atol=1e-4)
+        assert abs(run(network, turned) - run(network, data)).max() > 1e-3
+    with pytest.raises(ValueError, match="must be square"):
+        run(network, data[:, :200], average_turns=True)
+
+
 def test_half_precision_is_near():
     network, data = load("halpha-1"), image((2, 256, 256))
     full, half = run(network, data), run(network, data, precision="bfloat16")
