@@ -17,7 +17,7 @@ def slic():
 
 
 def test_embedded(benchmark, images):
-    network = load("halpha-1")
+    network = load("halpha-2")
     benchmark.extra_info["images"] = len(images)
     benchmark(run, network, images)
 
@@ -25,7 +25,7 @@ def test_embedded(benchmark, images):
 def test_embedded_averaged_over_turns(benchmark, images):
     """As the card asks: eight answers for each image."""
     benchmark.extra_info["images"] = len(images)
-    benchmark(run, load("halpha-1"), images, average_turns=True)
+    benchmark(run, load("halpha-2"), images, average_turns=True)
 
 
 def test_published_eager(benchmark, images, slic):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
+_NETWORK_OPTIONS = ("weights", "device", "precision", "strict", "average_turns", "abstain_below")
 _FORMATS = {".ecsv": "ascii.ecsv", ".csv": "ascii.csv", ".fits": "fits"}
 
 
@@ -56,6 +57,17 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--resume", action="store_true", help="go on from the last checkpoint in the folder")
     train.set_defaults(action=_train)
 
+    simulate = commands.add_parser("simulate", help="write simulated observations, with what is true of them")
+    simulate.add_argument("name", metavar="NAME", help="convection, flare, halpha, motion or photosphere")
+    simulate.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="OUT.fits", help="several images put their names behind it"
+    )
+    simulate.add_argument("--kind", metavar="KIND", help="such as filaments, of halpha, or plage, of photosphere")
+    simulate.add_argument("--seed", type=int, default=0, metavar="S")
+    simulate.add_argument("--shape", type=int, nargs="+", metavar="N", help="rows and columns; layers first, if it has")
+    simulate.add_argument("--overwrite", action="store_true", help="replace files that are there")
+    simulate.set_defaults(action=_simulate)
+
     weights = commands.add_parser("weights", help="the weights there are")
     actions = weights.add_subparsers(required=True, metavar="ACTION")
     actions.add_parser("list", help="a line for each").set_defaults(action=_list_weights)
@@ -87,6 +99,14 @@ def _add_network_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", help="cpu, cuda, mps, ...; the best there is by default")
     parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
     parser.add_argument("--strict", action="store_true", help="refuse what lies outside the network's domain")
+    parser.add_argument(
+        "--average-turns",
+        action=argparse.BooleanOptionalAction,
+        help="average over the eight turns and reflections; by default as the weights' card says",
+    )
+    parser.add_argument(
+        "--abstain-below", type=float, default=0.0, metavar="P", help="least probability of a label; else undecided"
+    )
 
 
 def _classify(options: argparse.Namespace) -> int:
@@ -95,7 +115,7 @@ def _classify(options: argparse.Namespace) -> int:
     if options.output is not None and options.output.suffix not in _FORMATS:
         raise ValueError(f"--output: got {str(options.output)!r}, the name must end in one of {list(_FORMATS)}.")
     paths = _expanded(options.paths)
-    network = {name: getattr(options, name) for name in ("weights", "device", "precision", "strict")}
+    network = {name: getattr(options, name) for name in _NETWORK_OPTIONS}
     table = classify_maps(paths, **network)
     if options.plot is not None:
         _plot_each(table, paths, options.plot, network)
@@ -179,6 +199,17 @@ def _train(options: argparse.Namespace) -> int:
 
     arguments = {name: getattr(options, name) for name in ("data", "out", "epochs", "seed", "resume")}
     print(run_recipe(options.recipe, **arguments))
+    return 0
+
+
+def _simulate(options: argparse.Namespace) -> int:
+    from sunpy_ml.simulation import write_simulation
+
+    arguments = {name: getattr(options, name) for name in ("kind", "seed", "overwrite")}
+    if options.shape is not None:
+        arguments["shape"] = tuple(options.shape)
+    for path in write_simulation(options.name, options.output, **arguments):
+        print(path)
     return 0
 
 

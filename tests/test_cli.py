@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 from astropy.table import QTable
+from sunpy.map import Map
 
 import sunpy_ml
 from sunpy_ml.cli import main
-from sunpy_ml.simulation import halpha_scene
+from sunpy_ml.simulation import halpha_scene, photosphere_scene
 
 
 @pytest.fixture(scope="module")
@@ -58,14 +59,14 @@ def test_mistakes_are_told_in_a_line(folder, tmp_path, capsys):
     assert main(["classify", str(folder), "-o", "table.xlsx"]) == 2
     assert "must end in one of" in capsys.readouterr().err
     assert main(["classify", str(folder), "--weights", "halpha-0"]) == 2
-    assert "'halpha-1'" in capsys.readouterr().err
+    assert "'halpha-2'" in capsys.readouterr().err
     assert main(["classify", str(tmp_path)]) == 2
     assert "no FITS file in the folder" in capsys.readouterr().err
 
 
 def test_weights_list(capsys):
     assert main(["weights", "list"]) == 0
-    assert "halpha-1" in capsys.readouterr().out
+    assert "halpha-2" in capsys.readouterr().out
 
 
 def test_demo_says_that_it_is_simulated(tmp_path, capsys, monkeypatch):
@@ -104,17 +105,42 @@ def test_train_finds_its_recipe_by_name(tmp_path, capsys, monkeypatch):
 
 
 def test_weights_are_told_verified_located_and_converted(tmp_path, capsys):
-    assert main(["weights", "info", "halpha-1"]) == 0
+    assert main(["weights", "info", "halpha-2"]) == 0
     said = capsys.readouterr().out
     assert "accuracy: 0.9" in said
     assert "checked by SHA-256" in said
-    assert main(["weights", "verify", "halpha-1"]) == 0
+    assert main(["weights", "verify", "halpha-2"]) == 0
     assert "as its card says" in capsys.readouterr().out
-    assert main(["weights", "fetch", "halpha-1"]) == 0
-    assert main(["weights", "path", "halpha-1"]) == 0
-    assert capsys.readouterr().out.strip().endswith("halpha-1.safetensors")
+    assert main(["weights", "fetch", "halpha-2"]) == 0
+    assert main(["weights", "path", "halpha-2"]) == 0
+    assert capsys.readouterr().out.strip().endswith("halpha-2.safetensors")
     copy = tmp_path / "copy.safetensors"
-    assert main(["weights", "convert", "halpha-1", str(copy)]) == 0
+    assert main(["weights", "convert", "halpha-2", str(copy)]) == 0
     assert copy.exists()
     assert main(["weights", "fetch", "slic-1.1.1"]) == 2
     assert "--accept-unverified" in capsys.readouterr().err
+
+
+def test_simulate_writes_what_is_true_as_well(tmp_path, capsys):
+    output = tmp_path / "plage.fits"
+    command = ["simulate", "photosphere", "-o", str(output), "--kind", "plage", "--seed", "3", "--shape", "48", "64"]
+    assert main(command) == 0
+    written = capsys.readouterr().out.split()
+    assert written == [str(tmp_path / f"plage_{name}.fits") for name in ("continuum", "magnetogram")]
+    field = Map(written[1])
+    assert field.unit == "G"
+    assert np.array_equal(field.data, photosphere_scene("plage", seed=3, shape=(48, 64)).magnetogram.data)
+
+
+def test_simulate_tells_mistakes_in_a_line(tmp_path, capsys):
+    output = tmp_path / "scene.fits"
+    assert main(["simulate", "corona", "-o", str(output)]) == 2
+    assert "choose one of convection, flare, halpha, motion, photosphere" in capsys.readouterr().err
+    command = ["simulate", "halpha", "-o", str(output), "--shape", "32", "32"]
+    assert main(command) == 0
+    before = output.read_bytes()
+    assert main([*command, "--seed", "1"]) == 2
+    assert f"overwrite {output}" in capsys.readouterr().err
+    assert output.read_bytes() == before
+    assert main([*command, "--seed", "1", "--overwrite"]) == 0
+    assert output.read_bytes() != before

@@ -13,7 +13,7 @@ import torch
 from scipy import ndimage
 from torch.nn.functional import grid_sample, interpolate
 
-from sunpy_ml.classification.patches import FEATURES, Patch
+from sunpy_ml.classification.patches import FEATURES, UNFAMILIAR, Patch
 
 __all__ = ["SIDE", "augment"]
 
@@ -30,10 +30,11 @@ _ZOOM = {
     "prominences": (0.45, 1.5),
     "quiet": (0.35, 1.05),
     "sunspots": (0.3, 1.4),
+    UNFAMILIAR: (0.4, 1.3),
 }
 
 #: Share of views that keep the intensities as observed.
-_AS_OBSERVED = 0.3
+_AS_OBSERVED = 0.4
 
 
 def _uniform_log(rng: np.random.Generator, low: float, high: float) -> float:
@@ -44,7 +45,7 @@ def _frame(patch: Patch, rng: np.random.Generator) -> tuple[float, float, float]
     """Column, row and size (pixels of the window) of the field to show."""
     low, high = _ZOOM[patch.label]
     several = np.nansum(patch.present) > 1
-    if patch.label != "quiet" and (patch.focus is None or several):
+    if patch.label not in ("quiet", UNFAMILIAR) and (patch.focus is None or several):
         low = 0.85
     # Half of the time about the labelled field itself, which is what the labeller looked at.
     size = patch.size * (_uniform_log(rng, low, high) if rng.random() < 0.5 else rng.uniform(0.9, 1.1))
@@ -67,7 +68,8 @@ def _sampling_points(patch: Patch, rng: np.random.Generator) -> tuple[Array, Arr
     columns, rows = np.meshgrid(steps * squash ** (-0.5), steps * squash**0.5)
     if rng.random() < 0.5:
         columns, rows = rows, columns
-    columns, rows = columns * rng.choice([-1, 1]), rows * rng.choice([-1, 1])
+    # Plain numbers, since numpy's own would turn the arrays into float64.
+    columns, rows = columns * float(rng.choice([-1, 1])), rows * float(rng.choice([-1, 1]))
     cosine, sine = math.cos(tilt), math.sin(tilt)
     return x - 0.5 + cosine * columns - sine * rows, y - 0.5 + sine * columns + cosine * rows
 

@@ -8,10 +8,10 @@ import astropy.units as u
 import numpy as np
 import numpy.typing as npt
 from ndcube import NDCollection, NDCube
-from scipy.special import expit, softmax
 from sunpy.map import GenericMap
 from tqdm.auto import tqdm
 
+from sunpy_ml.classification.answers import read_answers
 from sunpy_ml.classification.task import TASK
 from sunpy_ml.exceptions import ObservationError
 from sunpy_ml.inference import run
@@ -50,6 +50,7 @@ def feature_map(
     device: Any = None,
     precision: str = "float32",
     strict: bool = False,
+    average_turns: bool | None = None,
     progress: bool = True,
 ) -> NDCollection:
     """Slide the classifier over a large field, such as a full disk.
@@ -69,6 +70,8 @@ def feature_map(
         As in `~sunpy_ml.classify_map`.
     strict : bool
         Raise instead of warn where the windows are not known to lie inside the network's domain.
+    average_turns : bool, optional
+        As in `~sunpy_ml.classify_map`.
     progress : bool
         Show a bar when the work lasts longer than two seconds.
 
@@ -76,8 +79,8 @@ def feature_map(
     -------
     ndcube.NDCollection
         An `~ndcube.NDCube` (y, x) of probability for each class, by the name of the class, and one for each feature by
-        itself, by ``has_`` and the name of the feature; all on the coarse grid of the windows' centres, with its
-        WCS. Masked where a window holds nothing to classify.
+        itself, by ``has_`` and the name of the feature; with weights that tell, ``unfamiliarity``, from 0 to 1; all on
+        the coarse grid of the windows' centres, with its WCS. Masked where a window holds nothing to classify.
 
     Raises
     ------
@@ -105,7 +108,12 @@ def feature_map(
     grid = _grid(observation, window, window / 4 if step is None else step)
     first = cut_out(observation, *next(iter(grid)))
     card.domain.check(observation_facts(self_contained(first))).enforce(card.name, strict)
-    logits = _classified(observation, grid, card, network_for(card, weights), (device, precision, progress))
+    options = {
+        "device": device,
+        "precision": precision,
+        "average_turns": card.input.average_turns if average_turns is None else average_turns,
+    }
+    logits = _classified(observation, grid, card, network_for(card, weights), options, progress)
     return _collection(observation, grid, logits, card)
 
 
@@ -126,12 +134,12 @@ def _grid(m: GenericMap, window: u.Quantity, step: u.Quantity) -> _Grid:
 
 
 def _classified(
-    m: GenericMap, grid: _Grid, card: Card, network: Any, options: tuple[Any, str, bool]
+    m: GenericMap, grid: _Grid, card: Card, network: Any, options: dict[str, Any], progress: bool
 ) -> npt.NDArray[Any]:
     """The network's answer to each window, NaN where there is nothing to classify."""
-    device, precision, progress = options
     windows = list(grid)
-    answers = np.full((len(windows), len(card.output.classes) + len(card.output.features)), np.nan)
+    told = card.output.unfamiliar_above is not None
+    answers = np.full((len(windows), len(card.output.classes) + len(card.output.features) + told), np.nan)
     with tqdm(total=len(windows), disable=not progress, delay=2.0, unit="window", leave=False) as bar:
         for start in range(0, len(windows), _BATCH):
             prepared = {}
@@ -143,24 +151,18 @@ def _classified(
                     continue
             if prepared:
                 batch = np.stack(list(prepared.values()))
-                answers[list(prepared)] = run(
-                    network,
-                    batch,
-                    device=device,
-                    precision=precision,
-                    average_turns=card.input.average_turns,
-                    progress=False,
-                )
+                answers[list(prepared)] = run(network, batch, progress=False, **options)
             bar.update(min(_BATCH, len(windows) - start))
     return answers.reshape(*grid.shape, -1)
 
 
 def _collection(m: GenericMap, grid: _Grid, logits: npt.NDArray[Any], card: Card) -> NDCollection:
-    classes, features = card.output.classes, card.output.features
-    probabilities = softmax(logits[..., : len(classes)], axis=-1)
-    present = expit(logits[..., len(classes) :])
-    planes = dict(zip(classes, np.moveaxis(probabilities, -1, 0), strict=True))
-    planes |= {f"has_{name}": plane for name, plane in zip(features, np.moveaxis(present, -1, 0), strict=True)}
+    answers = read_answers(logits, card)
+    present = [f"has_{name}" for name in card.output.features]
+    planes = dict(zip(card.output.classes, np.moveaxis(answers.probabilities, -1, 0), strict=True))
+    planes |= dict(zip(present, np.moveaxis(answers.features, -1, 0), strict=True))
+    if answers.unfamiliarity is not None:
+        planes["unfamiliarity"] = answers.unfamiliarity
     mask = np.isnan(logits).any(axis=-1)
     wcs = _coarse_wcs(m, grid)
     cubes = [

@@ -9,10 +9,10 @@ import numpy as np
 from astropy.table import QTable
 from tqdm.auto import tqdm
 
-from sunpy_ml.classification.result import Classification
+from sunpy_ml.classification.result import Classification, check_confidence
 from sunpy_ml.classification.table import Row, as_table
 from sunpy_ml.classification.task import TASK
-from sunpy_ml.exceptions import DomainWarning
+from sunpy_ml.exceptions import DomainError, DomainWarning
 from sunpy_ml.inference import choose_device, choose_precision, run
 from sunpy_ml.observations import iterate_observations, prepare, source_name
 from sunpy_ml.weights import Card, network_for, resolve
@@ -33,6 +33,8 @@ def classify_maps(
     device: Any = None,
     precision: str = "float32",
     strict: bool = False,
+    average_turns: bool | None = None,
+    abstain_below: float = 0.0,
     batch_size: int | None = None,
     client: Any = None,
     progress: bool = True,
@@ -48,6 +50,8 @@ def classify_maps(
         As in `~sunpy_ml.classify_map`.
     strict : bool
         Treat an observation that is not known to lie inside the network's domain as one that cannot be read.
+    average_turns, abstain_below
+        As in `~sunpy_ml.classify_map`.
     batch_size : int, optional
         Observations that the network sees together, 16 by default. Memory grows with it, and with nothing else.
     client : distributed.Client, optional
@@ -60,8 +64,8 @@ def classify_maps(
     astropy.table.QTable
         A row for each observation, in the order given: source, date (`~astropy.time.Time`), instrument,
         wavelength, centre and observer (`~astropy.coordinates.SkyCoord`), size, label, ``p_`` and the name of
-        each class, ``has_`` and the name of each feature, entropy, in_domain with reasons, weights, error. An
-        observation that cannot be read is a row with an error and no label.
+        each class, ``has_`` and the name of each feature, unfamiliarity, entropy, in_domain with reasons, weights,
+        error. An observation that cannot be read is a row with an error and no label.
 
     Raises
     ------
@@ -70,7 +74,7 @@ def classify_maps(
     sunpy_ml.exceptions.WeightsError
         If there are no such weights.
     ValueError
-        If the device, the precision or the batch size cannot be used.
+        If the device, the precision or the batch size cannot be used, or ``abstain_below`` is no probability.
 
     Warns
     -----
@@ -87,11 +91,20 @@ def classify_maps(
     """
     found = resolve(TASK, weights, card)
     choose_device(device), choose_precision(precision)
+    check_confidence(abstain_below)
     batch_size = BATCH_SIZE if batch_size is None else batch_size
     if batch_size < 1:
         raise ValueError(f"batch_size: expected at least 1, got {batch_size}.")
     batches = _batched(iterate_observations(maps_or_paths), batch_size)
-    options = {"weights": weights, "card": card, "device": device, "precision": precision, "strict": strict}
+    options = {
+        "weights": weights,
+        "card": card,
+        "device": device,
+        "precision": precision,
+        "strict": strict,
+        "average_turns": average_turns,
+        "abstain_below": abstain_below,
+    }
     done = _locally(batches, options) if client is None else _distributed(batches, options, client)
     total = len(maps_or_paths) if isinstance(maps_or_paths, (list, tuple)) else None
     rows: list[Row] = []
@@ -126,7 +139,14 @@ def _distributed(batches: Iterator[list[Any]], options: dict[str, Any], client: 
 
 
 def _classify_batch(
-    batch: list[Any], weights: Any, card: Card | None, device: Any, precision: str, strict: bool
+    batch: list[Any],
+    weights: Any,
+    card: Card | None,
+    device: Any,
+    precision: str,
+    strict: bool,
+    average_turns: bool | None,
+    abstain_below: float,
 ) -> list[Row]:
     # What travels to a worker is what the caller named, and the worker finds and loads that for itself.
     card = resolve(TASK, weights, card)
@@ -140,7 +160,7 @@ def _classify_batch(
                 report.enforce(card.name, strict)
         except Exception as error:
             # Whatever is wrong with one file of thousands must not cost the others.
-            rows.append(Row(source=source_name(observation), error=f"{type(error).__name__}: {error}"))
+            rows.append(_refused(source_name(observation), error))
             continue
         images.append(prepared.data)
         waiting.append((len(rows), report, prepared.base, source_name(observation)))
@@ -151,12 +171,23 @@ def _classify_batch(
             np.stack(images),
             device=device,
             precision=precision,
-            average_turns=card.input.average_turns,
+            average_turns=card.input.average_turns if average_turns is None else average_turns,
             progress=False,
         )
         for (index, report, base, source), answer in zip(waiting, logits, strict=True):
-            rows[index] = Classification.from_logits(answer, report, card, base, source).row()
+            result = Classification.from_logits(answer, report, card, base, source, abstain_below)
+            try:
+                if strict:
+                    result.in_domain.enforce(card.name, strict)
+            except DomainError as error:
+                rows[index] = _refused(source, error)
+            else:
+                rows[index] = result.row()
     return [row for row in rows if row is not None]
+
+
+def _refused(source: str, error: Exception) -> Row:
+    return Row(source=source, error=f"{type(error).__name__}: {error}")
 
 
 def _warn_of_domain(rows: list[Row], card: Card) -> None:

@@ -106,17 +106,26 @@ class _Residual(nn.Module):
         return self.rectifier(self.convolutions(x) + self.shortcut(x))
 
 
+def _window(maps: Tensor) -> Tensor:
+    """A Gaussian about the centre; its standard deviation is a quarter of the field along each axis."""
+    along = [torch.linspace(-1, 1, side, dtype=maps.dtype, device=maps.device) for side in maps.shape[2:]]
+    return torch.exp(-2 * (along[0][:, None] ** 2 + along[1] ** 2))
+
+
 class CompactClassifier(nn.Module):
-    """A small residual network with two heads, one for the class and one for each feature by itself.
+    """A small residual network: one head for the class, one for each feature by itself, one for other kinds of image.
 
     The first head gives logits of mutually exclusive classes (softmax); the second an independent logit for
-    each feature (sigmoid), since one image can hold several (Armstrong & Fletcher 2019, section 5). Both read
-    the mean and the maximum over the field, so that a feature much smaller than the field still counts.
+    each feature (sigmoid), since one image can hold several (Armstrong & Fletcher 2019, section 5); the third, if
+    there is one, a number that grows with how unlike the training the image is. All read the mean and the maximum
+    over the field, so that a feature much smaller than the field still counts, and the maximum under a window that
+    falls off from the centre, so that of two features the central one can win.
 
     Parameters
     ----------
     config : CompactClassifier.Config
-        Numbers of classes and features, channels of each stage (each halves the resolution) and dropout.
+        Numbers of classes and of features (which may be 0), whether there is the third head, channels of the image
+        and of each stage (each halves the resolution), and dropout.
 
     Examples
     --------
@@ -132,6 +141,8 @@ class CompactClassifier(nn.Module):
 
         n_classes: int = 5
         n_features: int = 4
+        unfamiliarity: bool = False
+        image_channels: int = 1
         channels: tuple[int, ...] = (16, 32, 64, 96)
         dropout: float = 0.2
 
@@ -140,7 +151,7 @@ class CompactClassifier(nn.Module):
         config = config or self.Config()
         first, *_, last = config.channels
         self.stem = nn.Sequential(
-            nn.Conv2d(1, first, 5, stride=2, padding=2, bias=False),
+            nn.Conv2d(config.image_channels, first, 5, stride=2, padding=2, bias=False),
             nn.BatchNorm2d(first),
             nn.ReLU(inplace=True),
             nn.MaxPool2d(2),
@@ -153,14 +164,17 @@ class CompactClassifier(nn.Module):
             channels_in = channels
         self.features = nn.Sequential(*blocks)
         self.dropout = nn.Dropout(config.dropout)
-        self.classes = nn.Linear(2 * last, config.n_classes)
-        self.present = nn.Linear(2 * last, config.n_features)
+        self.classes = nn.Linear(3 * last, config.n_classes)
+        self.present = nn.Linear(3 * last, config.n_features) if config.n_features else None
+        self.unfamiliar = nn.Linear(3 * last, 1) if config.unfamiliarity else None
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits (N, n_classes + n_features) of images (N, 1, H, W): the classes first, then the features."""
+        """Logits of images (N, C, H, W): the classes, then the features, then how unfamiliar the image is."""
         maps = self.features(self.stem(x))
-        pooled = self.dropout(torch.cat([maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3))], dim=1))
-        return torch.cat([self.classes(pooled), self.present(pooled)], dim=1)
+        summaries = (maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3)), (maps * _window(maps)).amax(dim=(2, 3)))
+        pooled = self.dropout(torch.cat(summaries, dim=1))
+        heads = (self.classes, self.present, self.unfamiliar)
+        return torch.cat([head(pooled) for head in heads if head is not None], dim=1)
 
 
 #: The networks of this domain by the names that cards use.

@@ -24,7 +24,7 @@ def plot_classification(result: "Classification", figure: Figure | None = None) 
     with quiet_headers():
         axes = figure.add_subplot(grid[0], projection=complete)
         complete.plot(axes=axes, autoalign=False, title=False)
-    axes.set_title(f"{result.source}\n{result.label} ({result.probabilities[result.label]:.0%})")
+    axes.set_title(f"{result.source}\n{result.label} ({max(result.probabilities.values()):.0%})")
     _draw_bars(figure.add_subplot(grid[1]), result)
     return figure
 

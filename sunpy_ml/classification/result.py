@@ -7,16 +7,26 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 from astropy.table import QTable
-from scipy.special import entr, expit, softmax
+from scipy.special import entr
 from sunpy.map import GenericMap
 
+from sunpy_ml.classification.answers import judge, read_answers
 from sunpy_ml.classification.table import Row, as_table, describe
 from sunpy_ml.weights import Card, DomainReport
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Classification"]
+__all__ = ["UNDECIDED", "Classification", "check_confidence"]
+
+#: The label where no class is probable enough.
+UNDECIDED = "undecided"
+
+
+def check_confidence(abstain_below: float) -> None:
+    """Raise unless it can be a probability."""
+    if not 0 <= abstain_below <= 1:
+        raise ValueError(f"abstain_below: expected a probability between 0 and 1, got {abstain_below}.")
 
 
 @dataclass(frozen=True)
@@ -26,17 +36,19 @@ class Classification:
     Attributes
     ----------
     label : str
-        The most probable class.
+        The most probable class, or ``"undecided"`` where its probability is below what the caller asked for.
     probabilities : dict of str to float
         Probability of each class; they exclude each other, so they add up to one.
     features : dict of str to float
         Probability that each feature is present, whatever else is; empty where the weights do not tell.
+    unfamiliarity : float or None
+        How unlike the images of the training this one is, from 0 to 1; None where the weights do not tell.
     entropy : float
         Of the class probabilities, in bits: 0 when the network is sure, ``log2`` of the number of classes when
         it knows nothing.
     in_domain : DomainReport
-        Whether the observation is like those that the network was trained on, with reasons. True only if it is
-        known to be.
+        Whether the observation is like those that the network was trained on, by its header and by its looks, with
+        reasons. True only if it is known to be.
     card : Card
         Of the weights.
     map : sunpy.map.GenericMap
@@ -56,6 +68,7 @@ class Classification:
     label: str
     probabilities: dict[str, float]
     features: dict[str, float]
+    unfamiliarity: float | None
     entropy: float
     in_domain: DomainReport
     card: Card = field(repr=False)
@@ -64,19 +77,26 @@ class Classification:
 
     @classmethod
     def from_logits(
-        cls, logits: npt.NDArray[Any], report: DomainReport, card: Card, observation: GenericMap, source: str
+        cls,
+        logits: npt.NDArray[Any],
+        report: DomainReport,
+        card: Card,
+        observation: GenericMap,
+        source: str,
+        abstain_below: float = 0.0,
     ) -> "Classification":
-        """Build a result from a network's answer, the classes first and then the features."""
-        classes, features = card.output.classes, card.output.features
-        # In float64 the class probabilities add up to one to the last digits that anyone prints.
-        probabilities = softmax(logits[: len(classes)].astype(np.float64))
-        present = expit(logits[len(classes) :].astype(np.float64))
+        """Build a result from a network's answer to one image and what the header tells of the domain."""
+        answers = read_answers(logits, card)
+        probabilities = answers.probabilities
+        unfamiliarity = None if answers.unfamiliarity is None else float(answers.unfamiliarity)
+        classes, best = card.output.classes, int(probabilities.argmax())
         return cls(
-            label=classes[int(probabilities.argmax())],
+            label=classes[best] if probabilities[best] >= abstain_below else UNDECIDED,
             probabilities=dict(zip(classes, probabilities.tolist(), strict=True)),
-            features=dict(zip(features, present.tolist(), strict=True)),
+            features=dict(zip(card.output.features, answers.features.tolist(), strict=True)),
+            unfamiliarity=unfamiliarity,
             entropy=float(entr(probabilities).sum() / np.log(2)),
-            in_domain=report,
+            in_domain=judge(report, unfamiliarity, card),
             card=card,
             map=observation,
             source=source,
@@ -90,6 +110,7 @@ class Classification:
             label=self.label,
             probabilities=self.probabilities,
             features=self.features,
+            unfamiliarity=np.nan if self.unfamiliarity is None else self.unfamiliarity,
             entropy=self.entropy,
             in_domain=self.in_domain.status,
             reasons="; ".join(self.in_domain.reasons),

@@ -1,12 +1,10 @@
 """The scores of a classifier on labelled patches, as its card lists them."""
 
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import sunpy.map
 import torch
 from torch import Tensor, nn
 
@@ -17,7 +15,7 @@ from sunpy_ml.observations.normalisation import NORMALISERS
 from sunpy_ml.observations.resampling import resample
 from sunpy_ml.training import class_scores, confusion_matrix, proportion_score
 
-__all__ = ["predict", "score_everything"]
+__all__ = ["predict", "right_answers", "score_patches", "share"]
 
 Array = npt.NDArray[Any]
 _Normaliser = tuple[str, Mapping[str, float]]
@@ -31,7 +29,7 @@ def network_input(field: Array, normaliser: _Normaliser) -> Array:
 
 
 def predict(network: nn.Module, fields: Sequence[Array], normaliser: _Normaliser) -> Tensor:
-    """The network's output (N, classes + features) for fields of any shape, as `classify_map` takes it.
+    """The network's output (N, outputs) for fields of any shape, as `classify_map` takes it.
 
     Averaged over the eight turns: a score in one orientation says as much of that orientation as of the network.
     """
@@ -42,113 +40,48 @@ def predict(network: nn.Module, fields: Sequence[Array], normaliser: _Normaliser
     return torch.cat(outputs)
 
 
-def _shares(data: str, **outcomes: Array) -> list[dict[str, Any]]:
-    """A score for each array of outcomes (true or false) that is not empty; underscores in names are spaces."""
-    return [
-        proportion_score(name.replace("_", " "), data, int(outcome.sum()), outcome.size)
-        for name, outcome in outcomes.items()
-        if outcome.size
-    ]
+def share(name: str, data: str, outcomes: Array) -> list[dict[str, Any]]:
+    """The score of outcomes (true or false); none where there is no case."""
+    return [proportion_score(name, data, int(outcomes.sum()), outcomes.size)] if outcomes.size else []
 
 
-def _coarse(factor: int) -> Callable[[Patch], Array]:
-    def field(patch: Patch) -> Array:
-        side = round(SIDE / factor)
-        return resample(patch.field(), (side, side))
-
-    return field
+def truth_of(patches: Sequence[Patch]) -> npt.NDArray[np.int64]:
+    """The index of each patch's class."""
+    return np.array([CLASSES.index(patch.label) for patch in patches], dtype=np.int64)
 
 
-def _right(network: nn.Module, fields: Sequence[Array], patches: Sequence[Patch], normaliser: _Normaliser) -> Array:
-    predicted = predict(network, fields, normaliser)[:, : len(CLASSES)].argmax(dim=1).numpy()
-    return predicted == np.array([CLASSES.index(patch.label) for patch in patches])
+def right_answers(patches: Sequence[Patch], logits: Array) -> Array:
+    """Whether the most probable class is the label, for each patch."""
+    return logits[:, : len(CLASSES)].argmax(axis=1) == truth_of(patches)
 
 
-def score_patches(network: nn.Module, patches: Sequence[Patch], normaliser: _Normaliser, data: str) -> dict[str, Any]:
+def score_patches(patches: Sequence[Patch], logits: Array, data: str) -> dict[str, Any]:
     """Accuracy with and without limb patches, confusion matrix, precision and recall, and feature scores."""
-    output = predict(network, [patch.field() for patch in patches], normaliser)
-    truth = torch.tensor([CLASSES.index(patch.label) for patch in patches])
-    predicted = output[:, : len(CLASSES)].argmax(dim=1)
-    right = (predicted == truth).numpy()
-    limb = np.array([patch.at_limb for patch in patches])
-    sure = np.array([patch.confidence > 1 for patch in patches])
-    matrix = confusion_matrix(truth, predicted, len(CLASSES))
-    metrics = [
-        *_shares(
-            data,
-            accuracy=right,
-            accuracy_without_limb_patches=right[~limb],
-            accuracy_of_limb_patches=right[limb],
-            accuracy_where_labels_are_sure=right[sure],
-        ),
-        *class_scores(matrix, CLASSES, data),
-        *_feature_scores(output[:, len(CLASSES) :] > 0, patches, data),
-    ]
-    wrong = [
-        {"name": patch.name, "label": patch.label, "predicted": CLASSES[int(guess)], "confidence": patch.confidence}
-        for patch, guess, good in zip(patches, predicted, right, strict=True)
-        if not good
-    ]
+    right = right_answers(patches, logits)
+    limb = np.array([patch.at_limb for patch in patches], dtype=bool)
+    predicted = torch.from_numpy(logits[:, : len(CLASSES)].argmax(axis=1))
+    matrix = confusion_matrix(torch.from_numpy(truth_of(patches)), predicted, len(CLASSES))
+    features = logits[:, len(CLASSES) : len(CLASSES) + len(FEATURES)]
     return {
-        "metrics": metrics,
+        "metrics": [
+            *share("accuracy", data, right),
+            *share("accuracy without limb patches", data, right[~limb]),
+            *share("accuracy of limb patches", data, right[limb]),
+            *class_scores(matrix, CLASSES, data),
+            *_feature_scores(features > 0, patches, data),
+        ],
         "confusion": {"data": data, "classes": list(CLASSES), "counts": matrix.tolist()},
-        "wrong": wrong,
     }
 
 
-def _feature_scores(said: Tensor, patches: Sequence[Patch], data: str) -> list[dict[str, Any]]:
+def _feature_scores(said: Array, patches: Sequence[Patch], data: str) -> list[dict[str, Any]]:
     """Precision and recall of each feature that occurs, where it is known whether it is there."""
     present = np.array([patch.present for patch in patches])
     scores = []
     for index, name in enumerate(FEATURES):
         known = np.isfinite(present[:, index])
-        there, yes = present[known, index] == 1, said[known, index].numpy()
+        there, yes = present[known, index] == 1, said[known, index]
         if there.any():
-            said_and_there = {f"feature_precision_of_{name}": there[yes], f"feature_recall_of_{name}": yes[there]}
-            scores += _shares(data, **said_and_there)
+            scores += share(f"feature precision of {name}", data, there[yes])
+            scores += share(f"feature recall of {name}", data, yes[there])
     return scores
-
-
-def _sot_fields(folder: Path) -> list[Array]:
-    return [sunpy.map.Map(path).data.astype(np.float32) for path in sorted(folder.glob("*.fits.gz"))]
-
-
-def score_everything(
-    network: nn.Module,
-    normaliser: _Normaliser,
-    gong: Sequence[Patch],
-    sdo: Sequence[Patch],
-    simulated: Sequence[Patch],
-    sot: Path,
-) -> dict[str, Any]:
-    """All the figures of the card, from patches of test dates and simulated ones of their own."""
-    real = [patch for patch in gong if patch.source == "gong" and patch.label != "flares"]
-    name = "GONG H-alpha patches, 2011 May 17 to June 25"
-    parts = [score_patches(network, real, normaliser, name)]
-    views: dict[str, Callable[[Patch], Array]] = {
-        "3 times coarser": _coarse(3),
-        "8 times coarser": _coarse(8),
-        "half the field": lambda patch: patch.field(0.5),
-        "twice the field": lambda patch: patch.field(2.0),
-    }
-    for view, field in views.items():
-        right = _right(network, [field(patch) for patch in real], real, normaliser)
-        parts.append({"metrics": _shares(f"{name}, {view}", accuracy=right)})
-    for source, title in (("aia_304", "SDO/AIA 304 A"), ("hmi_ic", "SDO/HMI intensity")):
-        chosen = [patch for patch in sdo if patch.source == source]
-        parts.append(score_patches(network, chosen, normaliser, f"{title} browse images, 2011 February"))
-    for source, title in (
-        ("gong-flare", "flares simulated on GONG images of test dates"),
-        ("simulated", "simulated H-alpha scenes"),
-    ):
-        chosen = [patch for patch in simulated if patch.source == source]
-        parts.append(score_patches(network, chosen, normaliser, title))
-    output = predict(network, _sot_fields(sot), normaliser)[:, : len(CLASSES)].softmax(dim=1)
-    spots = output.argmax(dim=1).numpy() == CLASSES.index("sunspots")
-    parts.append({"metrics": _shares("Hinode/SOT Fe I 5576, one sunspot", sunspots_found=spots)})
-    return {
-        "metrics": [metric for part in parts for metric in part["metrics"]],
-        "confusion": [part["confusion"] for part in parts if "confusion" in part],
-        "wrong": parts[0]["wrong"],
-        "sot_probabilities": [[round(float(value), 4) for value in row] for row in output],
-    }

@@ -27,7 +27,7 @@ def flares_on(patches: Sequence[Patch], n: int, rng: np.random.Generator) -> lis
 
     The images have eight bits and saturate at grey level 255, and so do about half of the flares put on them.
     """
-    grounds = [patch for patch in patches if patch.source == "gong" and not patch.at_limb]
+    grounds = [patch for patch in patches if patch.source in ("gong", "gong-grid") and not patch.at_limb]
     flares = []
     for index in rng.integers(len(grounds), size=n):
         ground = grounds[index]
@@ -54,7 +54,7 @@ def bare_limbs(patches: Sequence[Patch], rng: np.random.Generator) -> list[Patch
     What lies beyond the limb becomes the lower third of what is seen at the same height, with the same grain. So a
     network cannot tell a prominence by the limb, the artificial ring or the sky.
     """
-    limbs = [patch for patch in patches if patch.source == "gong" and patch.present == _PROMINENCE_ALONE]
+    limbs = [patch for patch in patches if patch.source in ("gong", "gong-grid") and patch.present == _PROMINENCE_ALONE]
     return [_bare(patch, rng) for patch in limbs]
 
 

@@ -41,6 +41,7 @@ class Row:
     label: str = ""
     probabilities: dict[str, float] = field(default_factory=dict)
     features: dict[str, float] = field(default_factory=dict)
+    unfamiliarity: float = np.nan
     entropy: float = np.nan
     in_domain: str = ""
     reasons: str = ""
@@ -87,6 +88,7 @@ def as_table(rows: Sequence[Row], card: Card) -> QTable:
         "label": [row.label for row in rows],
         **{f"p_{name}": [row.probabilities.get(name, np.nan) for row in rows] for name in card.output.classes},
         **{f"has_{name}": [row.features.get(name, np.nan) for row in rows] for name in card.output.features},
+        "unfamiliarity": [row.unfamiliarity for row in rows],
         "entropy": [row.entropy for row in rows],
         "in_domain": [row.in_domain for row in rows],
         "reasons": [row.reasons for row in rows],

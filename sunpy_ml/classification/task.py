@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from sunpy_ml.classification.result import Classification
+from sunpy_ml.classification.result import Classification, check_confidence
 from sunpy_ml.inference import run
 from sunpy_ml.observations import prepare, source_name
 from sunpy_ml.weights import Card, network_for, resolve
@@ -22,6 +22,8 @@ def classify_map(
     device: Any = None,
     precision: str = "float32",
     strict: bool = False,
+    average_turns: bool | None = None,
+    abstain_below: float = 0.0,
 ) -> Classification:
     """Tell which large-scale feature an image of the Sun shows.
 
@@ -44,12 +46,18 @@ def classify_map(
         What the network computes in.
     strict : bool
         Raise instead of warn where the observation is not known to lie inside the network's domain.
+    average_turns : bool, optional
+        Whether the answer is the mean of those to the eight turns and reflections of the image, which takes eight times
+        as long. By default as the card says, for which its figures hold.
+    abstain_below : float
+        Probability of the most probable class below which the label is ``"undecided"``. The card tells how often that
+        happens and how right the others are.
 
     Returns
     -------
     Classification
-        Label, probabilities of the classes, independent probabilities of the features, entropy, domain report
-        and card, with ``table()`` and ``plot()``.
+        Label, probabilities of the classes, independent probabilities of the features, unfamiliarity, entropy,
+        domain report and card, with ``table()`` and ``plot()``.
 
     Raises
     ------
@@ -60,7 +68,7 @@ def classify_map(
     sunpy_ml.exceptions.DomainError
         With ``strict``, if the observation is not known to be of the kind that the network was trained on.
     ValueError
-        If the device or the precision cannot be used.
+        If the device or the precision cannot be used, or ``abstain_below`` is no probability.
 
     Warns
     -----
@@ -85,15 +93,17 @@ def classify_map(
     >>> result.features["sunspots"] < 0.5
     True
     """
+    check_confidence(abstain_below)
     card = resolve(TASK, weights, card)
     prepared = prepare(m, card)
     report = card.domain.check(prepared.facts)
-    report.enforce(card.name, strict)
     logits = run(
         network_for(card, weights),
         prepared.data[np.newaxis],
         device=device,
         precision=precision,
-        average_turns=card.input.average_turns,
+        average_turns=card.input.average_turns if average_turns is None else average_turns,
     )
-    return Classification.from_logits(logits[0], report, card, prepared.base, source_name(m))
+    result = Classification.from_logits(logits[0], report, card, prepared.base, source_name(m), abstain_below)
+    result.in_domain.enforce(card.name, strict)
+    return result

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from sunpy_ml.exceptions import WeightsError
 from sunpy_ml.explain.copying import private_copy
-from sunpy_ml.inference import choose_device
+from sunpy_ml.inference import choose_device, run
 from sunpy_ml.observations import Prepared, as_map, prepare
 from sunpy_ml.weights import Card, get_card, network_for, read_weights_card, resolve
 
@@ -61,12 +61,13 @@ def ask(m: Any, target: str | None, weights: Any, card: Card | None, device: Any
     given = as_map(m)
     prepared = prepare(given, card)
     chosen = choose_device(device)
-    network = private_copy(network_for(card, weights), chosen)
-    image = torch.from_numpy(np.array(prepared.data, np.float32))[None, None].to(chosen)
+    network = network_for(card, weights)
+    image = torch.from_numpy(np.array(prepared.data, np.float32))[None, None]
     if target is None:
-        with torch.no_grad():
-            target = names[int(network(image)[0, : len(card.output.classes)].argmax())]
-    return Question(given, prepared, card, network, image, target, names.index(target))
+        logits = run(network, image.numpy(), device=chosen, average_turns=card.input.average_turns, progress=False)
+        target = names[int(logits[0, : len(card.output.classes)].argmax())]
+    own = private_copy(network, chosen)
+    return Question(given, prepared, card, own, image.to(chosen), target, names.index(target))
 
 
 def targets(card: Card) -> tuple[str, ...]:
@@ -76,7 +77,7 @@ def targets(card: Card) -> tuple[str, ...]:
     --------
     >>> from sunpy_ml.explain import targets
     >>> from sunpy_ml.weights import get_card
-    >>> targets(get_card("halpha-1"))  # doctest: +ELLIPSIS
+    >>> targets(get_card("halpha-2"))  # doctest: +ELLIPSIS
     ('filaments', ..., 'sunspots', 'has_filaments', ..., 'has_sunspots')
     """
     return (*card.output.classes, *(f"has_{name}" for name in card.output.features))

@@ -59,7 +59,8 @@ def explain_map(
             Share of each pixel in the difference between the score of the image and that of a flat field: signed [6]_.
     target : str, optional
         A class such as ``"sunspots"``; or a feature by itself, whatever else is there, as ``"has_sunspots"``: the
-        column of that name in the table of `~sunpy_ml.classify_maps`. By default the predicted class.
+        column of that name in the table of `~sunpy_ml.classify_maps`. By default the class that
+        `~sunpy_ml.classify_map` gives.
     weights : str, pathlib.Path or torch.nn.Module, optional
         Of any classifier: a name from `sunpy_ml.weights.list_weights`, the path of a file written by
         `sunpy_ml.weights.save_weights`, or a network, with its ``card``. By default those of
@@ -120,6 +121,13 @@ def explain_map(
 
     Grad-CAM's cells are put where their receptive fields are centred, and drawn bilinearly between.
 
+    Where the card says that the answer is the mean of those to the eight turns and reflections of the image, each of
+    these is explained by itself, its relevance is turned back, and the result is the mean, for eight times the work.
+    For guided backpropagation, saliency (whose size is taken last) and integrated gradients this is exactly the
+    attribution of the mean score. So it is for occlusion where steps of half a window end at the edge of the image, as
+    by default; elsewhere windows are counted from every corner in turn. For Grad-CAM and its product with guided
+    backpropagation it is the mean of the eight maps, of which each has lost its own negative part.
+
     References
     ----------
     .. [1] Selvaraju et al. 2017, ICCV, https://doi.org/10.1109/ICCV.2017.74
@@ -143,7 +151,8 @@ def explain_map(
     options = checked_options(method, layer=layer, window=window, steps=steps, baseline=baseline)
     question = ask(m, target, weights, card, device)
     question.card.domain.check(question.prepared.facts).enforce(question.card.name, strict)
-    relevance = attribute(question.network, question.image, question.index, method, options)
+    averaged = question.card.input.average_turns
+    relevance = attribute(question.network, question.image, question.index, method, options, average_turns=averaged)
     return _as_map(_on_observation(relevance, question), question, method)
 
 

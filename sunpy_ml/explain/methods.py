@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
@@ -16,7 +17,7 @@ from torch.overrides import TorchFunctionMode
 from sunpy_ml.explain._extra import attr
 from sunpy_ml.explain.layers import choose_layer
 from sunpy_ml.explain.placing import cell_centres, spread_cells
-from sunpy_ml.inference import fold_batch_norm
+from sunpy_ml.inference import fold_batch_norm, turn_back, turns
 from sunpy_ml.observations import quiet_headers
 
 __all__ = ["METHODS", "Method", "attribute", "checked_options"]
@@ -40,7 +41,8 @@ class Method:
     options : tuple of str
         Those it knows.
     signed : bool
-        Whether relevance can be negative, for what speaks against the target.
+        Whether relevance can be negative, for what speaks against the target. Where not, relevance is the size of what
+        was computed.
     """
 
     compute: Callable[[nn.Module, Tensor, int, Options], Array]
@@ -48,7 +50,9 @@ class Method:
     signed: bool = True
 
 
-def attribute(network: nn.Module, image: Tensor, index: int, method: str, options: Options) -> Array:
+def attribute(
+    network: nn.Module, image: Tensor, index: int, method: str, options: Options, *, average_turns: bool = False
+) -> Array:
     """Relevance of each pixel for one output of a network.
 
     Parameters
@@ -63,16 +67,33 @@ def attribute(network: nn.Module, image: Tensor, index: int, method: str, option
         A key of `METHODS`.
     options : mapping
         From `checked_options`.
+    average_turns : bool
+        Whether the answer is the mean of those to the eight turns and reflections of the image. The relevance is then
+        the mean of theirs, each turned back.
 
     Returns
     -------
     numpy.ndarray
         float64, (H, W).
+
+    Raises
+    ------
+    ValueError
+        If ``average_turns`` is set and the image is not square.
     """
+
+    def compute(view: Array) -> Array:
+        own = torch.from_numpy(view.copy()).to(image.device).requires_grad_()
+        return METHODS[method].compute(network, own, index, options)
+
+    given = image.detach().cpu().numpy()
     # A caller may have switched gradients off.
     with torch.inference_mode(False), torch.enable_grad():
-        own = image.detach().clone().requires_grad_()
-        return METHODS[method].compute(network, own, index, options)
+        if average_turns:
+            relevance = np.mean(turn_back([compute(view) for view in turns(given)]), axis=0)
+        else:
+            relevance = compute(given)
+    return relevance if METHODS[method].signed else np.abs(relevance)
 
 
 def checked_options(method: str, **options: Any) -> Options:
@@ -118,7 +139,8 @@ def _guided_grad_cam(network: nn.Module, image: Tensor, index: int, options: Opt
 
 
 def _saliency(network: nn.Module, image: Tensor, index: int, options: Options) -> Array:
-    return _image(attr.Saliency(network).attribute(image, index))
+    # Signed still: the size of a mean is not the mean of sizes.
+    return _image(attr.Saliency(network).attribute(image, index, abs=False))
 
 
 def _integrated_gradients(network: nn.Module, image: Tensor, index: int, options: Options) -> Array:

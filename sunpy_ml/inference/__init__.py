@@ -5,6 +5,7 @@ from sunpy_ml.inference.lazy import run_lazy
 from sunpy_ml.inference.optimise import fold_batch_norm
 from sunpy_ml.inference.run import run, run_tiled
 from sunpy_ml.inference.tiles import Tile, plan_tiles
+from sunpy_ml.inference.turns import turn_back, turns
 
 __all__ = [
     "Tile",
@@ -15,4 +16,6 @@ __all__ = [
     "run",
     "run_lazy",
     "run_tiled",
+    "turn_back",
+    "turns",
 ]

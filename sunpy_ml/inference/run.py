@@ -12,6 +12,7 @@ from tqdm.auto import tqdm
 from sunpy_ml.inference.devices import choose_device, choose_precision
 from sunpy_ml.inference.optimise import ready
 from sunpy_ml.inference.tiles import plan_tiles
+from sunpy_ml.inference.turns import turns
 
 __all__ = ["run", "run_tiled"]
 
@@ -69,7 +70,7 @@ def run(
     >>> import numpy as np
     >>> from sunpy_ml.inference import run
     >>> from sunpy_ml.weights import load
-    >>> run(load("halpha-1"), np.zeros((2, 256, 256), np.float32)).shape
+    >>> run(load("halpha-2"), np.zeros((2, 256, 256), np.float32)).shape
     (2, 9)
     """
     images = np.asarray(images)
@@ -81,9 +82,7 @@ def run(
         raise ValueError(f"batch_size: expected at least 1, got {batch_size}.")
     batch_size = batch_size or max(1, BATCH_PIXELS // (images.shape[2] * images.shape[3]))
     predict = _predictor(network, device, precision)
-    if average_turns and images.shape[2] != images.shape[3]:
-        raise ValueError(f"average_turns: the images must be square, got the shape {images.shape}.")
-    views = _turns if average_turns else _as_given
+    views = turns if average_turns else _as_given
     starts = range(0, len(images), batch_size)
     return np.concatenate(
         [
@@ -95,15 +94,6 @@ def run(
 
 def _as_given(images: Array) -> list[Array]:
     return [images]
-
-
-def _turns(images: Array) -> list[Array]:
-    return [
-        view[..., ::rows, ::columns]
-        for view in (images, images.swapaxes(-1, -2))
-        for rows in (1, -1)
-        for columns in (1, -1)
-    ]
 
 
 def run_tiled(

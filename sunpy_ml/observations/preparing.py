@@ -95,7 +95,7 @@ def prepare(observation: Any, card: Card) -> Prepared:
     >>> from sunpy_ml.observations import prepare
     >>> from sunpy_ml.simulation import halpha_scene
     >>> from sunpy_ml.weights import get_card
-    >>> prepare(halpha_scene("quiet", shape=(300, 200)), get_card("halpha-1")).data.shape
+    >>> prepare(halpha_scene("quiet", shape=(300, 200)), get_card("halpha-2")).data.shape
     (256, 256)
     """
     rules = card.input

@@ -60,7 +60,7 @@ def wrap(
     >>> from sunpy_ml.observations import prepare, wrap
     >>> from sunpy_ml.simulation import halpha_scene
     >>> from sunpy_ml.weights import get_card
-    >>> scene, card = halpha_scene("quiet", shape=(128, 128)), get_card("halpha-1")
+    >>> scene, card = halpha_scene("quiet", shape=(128, 128)), get_card("halpha-2")
     >>> prepared = prepare(scene, card)
     >>> finer = wrap(prepared, prepared.normalisation.invert(prepared.data), card)
     >>> finer.dimensions, finer.scale.axis1 / scene.scale.axis1

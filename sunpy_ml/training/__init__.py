@@ -19,6 +19,7 @@ from sunpy_ml.training.outcome import observed_domain, save_figure, write_outcom
 from sunpy_ml.training.perceptual import PerceptualLoss
 from sunpy_ml.training.recipes import list_recipes, run_recipe
 from sunpy_ml.training.splitting import every_tenth, last_dates, split_by_date
+from sunpy_ml.training.temperature import fit_temperature
 from sunpy_ml.training.transferring import parameter_groups, transfer
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "every_tenth",
     "f1_scores",
     "fit",
+    "fit_temperature",
     "label_table",
     "last_dates",
     "learning_curves",

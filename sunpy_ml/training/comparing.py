@@ -154,7 +154,7 @@ def transfer_report(
     >>> from sunpy_ml.training import transfer_report
     >>> images = torch.rand(8, 1, 32, 32, generator=torch.Generator().manual_seed(0))
     >>> data = images, torch.arange(8) % 2
-    >>> report = transfer_report("halpha-1", data, data, seeds=(0, 1), steps=1, batch=4)
+    >>> report = transfer_report("halpha-2", data, data, seeds=(0, 1), steps=1, batch=4)
     >>> report.table().colnames
     ['seed', 'transferred', 'fresh', 'difference']
     """

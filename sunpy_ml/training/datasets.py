@@ -158,7 +158,7 @@ class FolderDataset(LabelledObservations):
     ...     for kind in ("quiet", "sunspots"):
     ...         (pathlib.Path(folder) / kind).mkdir()
     ...         halpha_scene(kind).save(pathlib.Path(folder) / kind / "first.fits")
-    ...     dataset = FolderDataset(folder, get_card("halpha-1"))
+    ...     dataset = FolderDataset(folder, get_card("halpha-2"))
     ...     sample = dataset[1]
     >>> dataset.classes, sample["image"].shape, sample["waveband"]
     (('quiet', 'sunspots'), torch.Size([1, 256, 256]), '656.3 nm')
@@ -221,7 +221,7 @@ class PatchDataset(LabelledObservations):
     >>> table = QTable({"image": ["disk.fits"], "x": [20], "y": [40], "size": [100], "label": ["quiet"]})
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     halpha_scene("quiet").save(pathlib.Path(folder) / "disk.fits")
-    ...     dataset = PatchDataset(table, get_card("halpha-1"), folder=folder)
+    ...     dataset = PatchDataset(table, get_card("halpha-2"), folder=folder)
     ...     m = dataset.observation(0)
     >>> m.data.shape
     (100, 100)

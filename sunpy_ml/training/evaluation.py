@@ -1,7 +1,7 @@
 """Evaluation: how good weights are on a data set, as a table and as figures."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -163,7 +163,9 @@ def evaluate(
     batch_size: int = 32,
     workers: int = 0,
 ) -> Evaluation:
-    """Run a classifier over a labelled data set.
+    """Run a classifier over a labelled data set, and score the answers that `~sunpy_ml.classify_map` would give.
+
+    Where the card says so, the answer is the mean of those to the eight turns and reflections of each image.
 
     Parameters
     ----------
@@ -201,12 +203,12 @@ def evaluate(
     >>> from sunpy_ml.simulation import halpha_scene
     >>> from sunpy_ml.training import FolderDataset, evaluate
     >>> from sunpy_ml.weights import get_card
-    >>> card = get_card("halpha-1")
+    >>> card = get_card("halpha-2")
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     for kind in ("quiet", "sunspots"):
     ...         (pathlib.Path(folder) / kind).mkdir()
     ...         halpha_scene(kind, seed=1).save(pathlib.Path(folder) / kind / "first.fits")
-    ...     result = evaluate("halpha-1", FolderDataset(folder, card, card.output.classes), data="two simulated scenes")
+    ...     result = evaluate("halpha-2", FolderDataset(folder, card, card.output.classes), data="two simulated scenes")
     >>> len(result), int(result.confusion.sum())
     (2, 2)
     """
@@ -218,7 +220,10 @@ def evaluate(
     # A generator of its own: the loader draws from torch's even where nothing is left to chance.
     own = torch.Generator()
     for batch in DataLoader(dataset, batch_size=batch_size, num_workers=workers, generator=own):
-        logits.append(run(network, batch["image"].numpy(), device=device, progress=False)[:, :n_classes])
+        answers = run(
+            network, batch["image"].numpy(), device=device, average_turns=card.input.average_turns, progress=False
+        )
+        logits.append(answers[:, :n_classes])
         truth.append(batch["label"].numpy())
         dates += [date[:10] for date in batch["date"]]
         wavebands += batch["waveband"]
@@ -252,7 +257,8 @@ def _check(card: Card, dataset: Dataset[Sample]) -> None:
             "give the data set the card's classes."
         )
     prepared_for = getattr(dataset, "card", card)
-    if prepared_for.input != card.input:
+    # How answers are averaged is no part of how an image is prepared.
+    if replace(prepared_for.input, average_turns=card.input.average_turns) != card.input:
         raise ValueError(
             f"dataset: it prepares observations as {prepared_for.name!r} expects them, which is not how {card.name!r} "
             "does; make it with the card of these weights."

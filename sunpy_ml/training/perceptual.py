@@ -56,7 +56,7 @@ class PerceptualLoss(nn.Module):
     --------
     >>> import torch
     >>> from sunpy_ml.training import PerceptualLoss
-    >>> loss = PerceptualLoss("halpha-1", layers=["stem", "features.3"])
+    >>> loss = PerceptualLoss("halpha-2", layers=["stem", "features.3"])
     >>> image = torch.rand(2, 1, 64, 64, generator=torch.Generator().manual_seed(0))
     >>> loss(image, image).item()
     0.0

@@ -39,7 +39,7 @@ def trained_network(weights: Weights, card: Card | None = None) -> tuple[Card, n
     Examples
     --------
     >>> from sunpy_ml.training.transferring import trained_network
-    >>> card, network = trained_network("halpha-1")
+    >>> card, network = trained_network("halpha-2")
     >>> card.network
     'compact-classifier'
     """
@@ -125,7 +125,7 @@ def transfer(
     --------
     >>> import torch
     >>> from sunpy_ml.training import transfer
-    >>> network = transfer("halpha-1", 2, freeze="features.3", arguments={"n_features": 1})
+    >>> network = transfer("halpha-2", 2, freeze="features.3", arguments={"n_features": 1})
     >>> network(torch.zeros(4, 1, 256, 256)).shape
     torch.Size([4, 3])
     >>> network.stem[0].weight.requires_grad, network.classes.weight.requires_grad
@@ -187,7 +187,7 @@ def parameter_groups(network: nn.Module, learning_rate: float, *, factor: float 
     --------
     >>> import torch
     >>> from sunpy_ml.training import parameter_groups, transfer
-    >>> network = transfer("halpha-1", 2, freeze="features.6")
+    >>> network = transfer("halpha-2", 2, freeze="features.6")
     >>> groups = parameter_groups(network, 1e-3, factor=0.5)
     >>> [(group["name"], group["lr"]) for group in groups]
     [('features.7', 0.0005), ('classes + present', 0.001)]

@@ -122,6 +122,9 @@ class Output:
     ----------
     classes, features : tuple of str
         Classes that exclude each other, and features of which an image can show several.
+    unfamiliar_above : float or None
+        Where it is given, the network's last number tells how unfamiliar the image is: its sigmoid, between 0 and 1, is
+        higher than this for an image unlike those of the training.
     channels, units : tuple of str
         What each channel of the output is, and its unit once it is physical.
     factor : int
@@ -137,6 +140,7 @@ class Output:
 
     classes: tuple[str, ...] = ()
     features: tuple[str, ...] = ()
+    unfamiliar_above: float | None = None
     channels: tuple[str, ...] = ()
     units: tuple[str, ...] = ()
     factor: int = 1
@@ -154,6 +158,8 @@ class Output:
             raise CardError("output: offset and scale come together.")
         if self.denormalise + bool(self.scale) + bool(self.keys) > 1:
             raise CardError("output: give only one of denormalise, scale (with offset) and keys.")
+        if self.unfamiliar_above is not None and not 0 <= self.unfamiliar_above <= 1:
+            raise CardError(f"output.unfamiliar_above: got {self.unfamiliar_above}, it lies between 0 and 1.")
         if self.factor < 1:
             raise CardError(f"output.factor: got {self.factor}, it is at least 1.")
 
@@ -215,7 +221,7 @@ class Card:
     Examples
     --------
     >>> from sunpy_ml.weights import get_card
-    >>> card = get_card("halpha-1")
+    >>> card = get_card("halpha-2")
     >>> card.output.classes
     ('filaments', 'flares', 'prominences', 'quiet', 'sunspots')
     """

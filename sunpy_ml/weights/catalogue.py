@@ -68,7 +68,7 @@ def list_weights(task: str | None = None) -> QTable:
        name    default   licence
       str10      bool     str12
     ---------- ------- ------------
-      halpha-1    True BSD-3-Clause
+      halpha-2    True BSD-3-Clause
     slic-1.1.1   False          MIT
     """
     cards = [card for card in _catalogue().values() if task in (None, card.task)]
@@ -95,7 +95,7 @@ def get_card(name: str) -> Card:
     Parameters
     ----------
     name : str
-        With its version, such as ``"halpha-1"``, which always means the same weights; or without, such as
+        With its version, such as ``"halpha-2"``, which always means the same weights; or without, such as
         ``"halpha"``, which means the newest version there is.
 
     Raises
@@ -106,7 +106,7 @@ def get_card(name: str) -> Card:
     Examples
     --------
     >>> from sunpy_ml.weights import get_card
-    >>> get_card("halpha-1").task
+    >>> get_card("halpha-2").task
     'classification'
     """
     catalogue = _catalogue()
@@ -141,7 +141,7 @@ def resolve(task: str, weights: "str | Path | nn.Module | None" = None, card: Ca
     --------
     >>> from sunpy_ml.weights import resolve
     >>> resolve("classification").name
-    'halpha-1'
+    'halpha-2'
     """
     if weights is None and card is None:
         return _default(task)

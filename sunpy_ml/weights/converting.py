@@ -39,8 +39,8 @@ def convert_weights(card: Card | str, path: str | Path, *, source: str | Path | 
     >>> import pathlib, tempfile
     >>> from sunpy_ml.weights import convert_weights
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     convert_weights("halpha-1", pathlib.Path(folder) / "copy.safetensors").name
-    'halpha-1'
+    ...     convert_weights("halpha-2", pathlib.Path(folder) / "copy.safetensors").name
+    'halpha-2'
     """
     card = get_card(card) if isinstance(card, str) else card
     found = weights_path(card) if source is None else Path(source)

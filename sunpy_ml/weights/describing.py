@@ -20,8 +20,8 @@ def describe(card: Card) -> str:
     Examples
     --------
     >>> from sunpy_ml.weights import describe, get_card
-    >>> print(describe(get_card("halpha-1")).splitlines()[0])
-    name: halpha-1
+    >>> print(describe(get_card("halpha-2")).splitlines()[0])
+    name: halpha-2
     """
     return "\n".join(_lines(asdict(card), ""))
 

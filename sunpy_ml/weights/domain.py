@@ -62,6 +62,17 @@ class DomainReport:
     def __str__(self) -> str:
         return "; ".join((self.status, *self.reasons))
 
+    def outside(self, reason: str) -> "DomainReport":
+        """The report with one more reason, for which the observation is outside.
+
+        Examples
+        --------
+        >>> from sunpy_ml.weights import DomainReport
+        >>> print(DomainReport("inside").outside("the image is noise"))
+        outside; the image is noise
+        """
+        return DomainReport("outside", (reason, *self.reasons))
+
     def enforce(self, weights: str, strict: bool) -> None:
         """Warn (or, with ``strict``, raise `~sunpy_ml.exceptions.DomainError`) unless the status is inside."""
         if self:

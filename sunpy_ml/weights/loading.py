@@ -61,7 +61,7 @@ def load(card: Card | str, *, path: str | Path | None = None) -> "nn.Module":
     Examples
     --------
     >>> from sunpy_ml.weights import load
-    >>> load("halpha-1").training
+    >>> load("halpha-2").training
     False
     """
     card = get_card(card) if isinstance(card, str) else card
@@ -89,7 +89,7 @@ def network_for(card: Card, weights: Any = None) -> "nn.Module":
     Examples
     --------
     >>> from sunpy_ml.weights import load, network_for, resolve
-    >>> network_for(resolve("classification")) is load("halpha-1")
+    >>> network_for(resolve("classification")) is load("halpha-2")
     True
     """
     torch = sys.modules.get("torch")

@@ -48,9 +48,9 @@ def save_weights(network: "nn.Module", path: str | Path, card: Card) -> Card:
     --------
     >>> import dataclasses, pathlib, tempfile
     >>> from sunpy_ml.weights import get_card, load, save_weights
-    >>> card = dataclasses.replace(get_card("halpha-1"), name="mine-1", default=False)
+    >>> card = dataclasses.replace(get_card("halpha-2"), name="mine-1", default=False)
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     saved = save_weights(load("halpha-1"), pathlib.Path(folder) / "mine-1.safetensors", card)
+    ...     saved = save_weights(load("halpha-2"), pathlib.Path(folder) / "mine-1.safetensors", card)
     >>> saved.name, len(saved.file.sha256)
     ('mine-1', 64)
     """

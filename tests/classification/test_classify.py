@@ -40,7 +40,7 @@ def test_a_result_says_what_it_should(result, scene):
     p = np.array(list(result.probabilities.values()))
     assert result.entropy == pytest.approx(-(p * np.log2(p)).sum())
     assert result.in_domain
-    assert result.card == get_card("halpha-1")
+    assert result.card == get_card("halpha-2")
     assert result.map is scene
 
 
@@ -180,7 +180,7 @@ def test_many_are_rows_in_input_order(tmp_path):
         assert row["centre"].Tx.to_value(u.arcsec) == pytest.approx(m.center.Tx.to_value(u.arcsec))
         assert row["wavelength"].to_value(u.nm) == pytest.approx(656.28)
         assert row["date"].isot == m.date.isot
-        assert row["weights"] == "halpha-1"
+        assert row["weights"] == "halpha-2"
 
 
 def test_many_warn_once_and_say_which():

@@ -21,13 +21,17 @@ from sunpy_ml import classify_map
 from sunpy_ml.classification.networks import CompactClassifier
 from sunpy_ml.exceptions import DomainError, DomainWarning, ObservationError, WeightsError
 from sunpy_ml.explain import METHODS, explain_map, plot_relevance, randomisation_check, targets
-from sunpy_ml.observations import new_map
+from sunpy_ml.observations import new_map, prepare
 from sunpy_ml.simulation import halpha_scene
 from sunpy_ml.weights import get_card, load, save_weights
 from tests.maps import corners_and_centre, make_map, random_image, rotated_header
 
 # Cheaper than by default, for the two methods that look at many images.
 QUICK = {"occlusion": {"window": 64}, "integrated_gradients": {"steps": 8}}
+AVERAGED, PLAIN = (
+    replace(get_card("halpha-2"), input=replace(get_card("halpha-2").input, average_turns=averaged))
+    for averaged in (True, False)
+)
 SPOT = (180, 80)
 
 
@@ -81,9 +85,11 @@ def test_a_planted_spot_attracts_relevance(explained, spotted, method):
 
 def test_grad_cam_is_where_the_spot_is():
     off = []
+    # In one orientation, since the mean over eight is where it belongs even if each is not.
+    one = {"weights": load("halpha-2"), "card": PLAIN}
     for seed, (x, y) in enumerate([(60, 190), (200, 200), (40, 40), (220, 60)]):
         m = plant_spot(halpha_scene("quiet", seed=seed), x, y)
-        relevance = explain_map(m, target="sunspots").data
+        relevance = explain_map(m, target="sunspots", **one).data
         strong = np.where(relevance > 0.5 * relevance.max(), relevance, 0)
         rows, columns = np.indices(m.data.shape)
         off.append([(columns * strong).sum() / strong.sum() - x, (rows * strong).sum() / strong.sum() - y])
@@ -145,12 +151,56 @@ def test_a_turned_map_gives_the_relevance_turned_likewise(explained, spotted, me
     assert not np.allclose(found.data, explained(method).data, atol=0.1 * scale)
 
 
+@pytest.mark.parametrize(
+    ("method", "turn"), [*((method, np.rot90) for method in METHODS), ("gradcam", np.flipud), ("gradcam", np.transpose)]
+)
+def test_relevance_of_an_averaged_answer_turns_with_the_image(spotted, method, turn):
+    m, network = new_map(spotted, np.ascontiguousarray(turn(spotted.data))), load("halpha-2")
+    options = {"weights": network, "card": AVERAGED, "target": "sunspots", **QUICK.get(method, {})}
+    given, turned = (explain_map(each, method, **options).data for each in (spotted, m))
+    np.testing.assert_allclose(turned, turn(given), atol=1e-4 * np.abs(given).max())
+
+
+@pytest.mark.parametrize("card", [AVERAGED, PLAIN])
+def test_what_is_explained_is_the_score_that_the_card_tells_of(spotted, card):
+    network = load("halpha-2")
+    image = torch.tensor(prepare(spotted, card).data, requires_grad=True)
+    views = [torch.rot90(side, k) for side in (image, image.flip(1)) for k in range(4)]
+    if not card.input.average_turns:
+        views = [image]
+    index = card.output.classes.index("sunspots")
+    score = torch.stack([network(view[None, None])[0, index] for view in views]).mean()
+    expected = torch.autograd.grad(score, image)[0].abs()
+    found = explain_map(spotted, "saliency", weights=network, card=card, target="sunspots")
+    np.testing.assert_allclose(found.data, expected, atol=1e-4 * float(expected.max()))
+
+
+@pytest.mark.parametrize(("card", "label"), [(AVERAGED, "sunspots"), (PLAIN, "quiet")])
+def test_the_default_target_is_what_classify_map_says(card, label):
+    class Corner(torch.nn.Module):
+        """Calls quiet what is bright at the beginning of rows and columns, and all else sunspots."""
+
+        def forward(self, x):
+            scores = x.new_full((len(x), len(targets(card)) + 1), 99.0)
+            scores[:, : len(card.output.classes)] = 0
+            scores[:, targets(card).index("quiet")] = x[:, 0, :128, :128].mean(dim=(1, 2))
+            scores[:, targets(card).index("sunspots")] = x.amax(dim=(1, 2, 3)) / 2
+            scores[:, -1] = -99  # of something that is neither class nor feature, such as unfamiliarity
+            return scores
+
+    image = random_image((256, 256)) / 1000
+    image[:128, :128] += 10
+    m, network = make_map(image, wavelnth=6562.8, waveunit="Angstrom", cdelt1=1.06, cdelt2=1.06), Corner()
+    assert classify_map(m, weights=network, card=card).label == label
+    assert explain_map(m, "saliency", weights=network, card=card).meta["reltarg"] == label
+
+
 def test_an_interpolated_tilt_is_put_back(spotted):
-    card = replace(get_card("halpha-1"), input=replace(get_card("halpha-1").input, max_tilt=5.0))
+    card = replace(get_card("halpha-2"), input=replace(get_card("halpha-2").input, max_tilt=5.0))
     scene = halpha_scene("quiet", seed=1)
     tilted = make_map(scene.data, **{"crval1": 0.0, "crval2": 0.0, **rotated_header(25.0, "pc", (1.06, 1.06))})
     m = plant_spot(tilted, 170, 100)
-    relevance = explain_map(m, weights=load("halpha-1"), card=card, target="sunspots")
+    relevance = explain_map(m, weights=load("halpha-2"), card=card, target="sunspots")
     np.testing.assert_allclose(
         corners_and_centre(relevance.wcs, (256, 256)), corners_and_centre(m.wcs, (256, 256)), atol=1e-6
     )
@@ -162,10 +212,10 @@ def test_an_interpolated_tilt_is_put_back(spotted):
 def test_relevance_says_what_it_is(explained, tmp_path):
     relevance = explained("gradcam")
     assert "relevance for sunspots by gradcam" in relevance.meta["history"]
-    assert f"weights halpha-1, SHA-256 {get_card('halpha-1').file.sha256}" in relevance.meta["history"]
+    assert f"weights halpha-2, SHA-256 {get_card('halpha-2').file.sha256}" in relevance.meta["history"]
     relevance.save(tmp_path / "relevance.fits")
     back = Map(tmp_path / "relevance.fits")
-    assert [back.meta[key] for key in ("relmeth", "reltarg", "relwght")] == ["gradcam", "sunspots", "halpha-1"]
+    assert [back.meta[key] for key in ("relmeth", "reltarg", "relwght")] == ["gradcam", "sunspots", "halpha-2"]
     np.testing.assert_array_equal(back.data, relevance.data)
 
 
@@ -178,7 +228,7 @@ def test_cubes_and_paths(spotted, explained, tmp_path):
 
 
 def test_targets_are_classes_and_features(spotted, explained):
-    card = get_card("halpha-1")
+    card = get_card("halpha-2")
     assert targets(card)[:5] == card.output.classes
     assert targets(card)[5:] == tuple(f"has_{name}" for name in card.output.features)
     predicted = explain_map(spotted)
@@ -202,7 +252,7 @@ def test_the_network_stays_as_it_is(small, spotted, method):
     needs = [parameter.requires_grad for parameter in small.parameters()]
     memory = [parameter.data_ptr() for parameter in small.parameters()]
     random = torch.random.get_rng_state()
-    options = {"weights": small, "card": get_card("halpha-1"), **QUICK.get(method, {})}
+    options = {"weights": small, "card": get_card("halpha-2"), **QUICK.get(method, {})}
     explain_map(spotted, method, **options)
     if method != "occlusion":
         randomisation_check(spotted, method, n=1, **options)
@@ -218,7 +268,7 @@ def test_the_network_stays_as_it_is(small, spotted, method):
 
 
 def test_weights_from_a_file(small, spotted, tmp_path):
-    card = replace(get_card("halpha-1"), name="other-1", network_arguments={"channels": [4, 4, 8, 8]}, default=False)
+    card = replace(get_card("halpha-2"), name="other-1", network_arguments={"channels": [4, 4, 8, 8]}, default=False)
     save_weights(small, tmp_path / "other-1.safetensors", card)
     found = explain_map(spotted, weights=tmp_path / "other-1.safetensors", target="has_flares")
     given = explain_map(spotted, weights=small, card=card, target="has_flares")
@@ -262,8 +312,8 @@ def test_bad_weights_and_observations_are_refused(spotted, small):
         explain_map(spotted, weights="nobody-1")
     with pytest.raises(WeightsError, match="needs its card"):
         explain_map(spotted, weights=small)
-    card = replace(get_card("halpha-1"), output=replace(get_card("halpha-1").output, classes=()))
-    with pytest.raises(WeightsError, match="'halpha-1' gives no classes"):
+    card = replace(get_card("halpha-2"), output=replace(get_card("halpha-2").output, classes=()))
+    with pytest.raises(WeightsError, match="'halpha-2' gives no classes"):
         explain_map(spotted, weights=small, card=card)
     with pytest.raises(ObservationError, match="none of its"):
         explain_map(make_map(np.full((20, 20), np.nan)))

@@ -1,5 +1,7 @@
 """The methods of attribution against what they are by definition, on networks small enough to do it by hand."""
 
+from dataclasses import replace
+
 import captum.attr
 import numpy as np
 import pytest
@@ -12,7 +14,9 @@ from sunpy_ml.explain.copying import private_copy
 from sunpy_ml.explain.layers import choose_layer
 from sunpy_ml.explain.methods import attribute
 from sunpy_ml.explain.placing import cell_centres, spread_cells
+from sunpy_ml.observations import new_map
 from sunpy_ml.simulation import halpha_scene
+from sunpy_ml.weights import get_card, load
 
 
 class Repeating(nn.Module):
@@ -62,6 +66,18 @@ class GuidedRelu(nn.Module):
 
     def forward(self, x):
         return self.Function.apply(x)
+
+
+class Averaging(nn.Module):
+    """The mean of a classifier's answers to the eight turns and reflections, by the definition."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+
+    def forward(self, x):
+        views = [torch.rot90(side, k, (2, 3)) for side in (x, x.flip(3)) for k in range(4)]
+        return torch.stack([self.network(view) for view in views]).mean(dim=0)
 
 
 @pytest.fixture
@@ -177,6 +193,56 @@ def test_guided_grad_cam_is_captums_where_maps_and_image_agree(image):
     np.testing.assert_allclose(found, expected[0, 0].detach(), atol=1e-7)
 
 
+@pytest.mark.parametrize(
+    ("method", "options"),
+    [
+        ("guided_backprop", {}),
+        ("saliency", {}),
+        ("integrated_gradients", {"steps": 8, "baseline": 0.3}),
+        ("integrated_gradients", {"steps": 8}),
+        ("occlusion", {"window": 8}),
+    ],
+)
+def test_averaged_relevance_is_that_of_the_averaged_score(repeating, image, method, options):
+    square = image[..., :16]
+    found = attribute(own(repeating), square, 1, method, options, average_turns=True)
+    expected = attribute(own(Averaging(repeating)), square, 1, method, options)
+    np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
+    once = attribute(own(repeating), square, 1, method, options)
+    assert np.abs(found - once).max() > 0.1 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("method", ["gradcam", "guided_gradcam"])
+def test_averaged_grad_cam_is_the_mean_of_the_maps_turned_back(repeating, image, method):
+    square = image[..., :16]
+    expected = np.zeros((16, 16))
+    for reflected in (False, True):
+        for k in range(4):
+            view = torch.rot90(square.flip(3) if reflected else square, k, (2, 3))
+            back = np.rot90(attribute(own(repeating), view, 1, method, {}), -k)
+            expected += (np.fliplr(back) if reflected else back) / 8
+    assert np.abs(expected).max() > 0
+    found = attribute(own(repeating), square, 1, method, {}, average_turns=True)
+    np.testing.assert_allclose(found, expected, atol=1e-6 * np.abs(expected).max())
+
+
+def test_only_square_images_have_eight_turns(repeating, image):
+    with pytest.raises(ValueError, match=r"must be square to be turned, got the shape \(1, 1, 16, 24\)"):
+        attribute(own(repeating), image, 0, "saliency", {}, average_turns=True)
+
+
+@pytest.mark.parametrize("averaged", [False, True])
+def test_the_image_is_not_changed(image, averaged):
+    class InPlace(nn.Module):
+        def forward(self, x):
+            return (x.relu_() if not x.requires_grad else x.relu()).mean(dim=(2, 3)).repeat(1, 2)
+
+    given = image[..., :16] - 0.5
+    before = given.clone()
+    attribute(own(InPlace()), given, 0, "occlusion", {"window": 8}, average_turns=averaged)
+    assert torch.equal(given, before)
+
+
 @pytest.mark.parametrize("method", ["guided_backprop", "guided_gradcam"])
 @pytest.mark.parametrize("network", [Functional(), nn.Sequential(nn.Conv2d(1, 2, 3), nn.GELU())])
 def test_guided_methods_refuse_what_they_cannot_change(network, image, method):
@@ -217,9 +283,21 @@ def test_half_precision_and_inference_weights_are_explained(repeating, image):
     assert np.corrcoef(half.ravel(), expected.ravel())[0, 1] > 0.95
 
 
+# One averages over turns and one does not, for an eighth of the work.
+AVERAGED, PLAIN = (
+    replace(get_card("halpha-2"), input=replace(get_card("halpha-2").input, average_turns=averaged))
+    for averaged in (True, False)
+)
+
+
 @pytest.fixture(scope="module")
 def scenes():
     return [halpha_scene("sunspots", seed=seed) for seed in (2, 11)]
+
+
+@pytest.fixture(scope="module")
+def trained():
+    return {"weights": load("halpha-2"), "target": "sunspots"}
 
 
 # Of a product with the image, as integrated gradients are, much stays; see the guide.
@@ -227,22 +305,29 @@ LIMITS = {"integrated_gradients": 0.75}
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_relevance_depends_on_what_was_learned(scenes, method):
+def test_relevance_depends_on_what_was_learned(scenes, trained, method):
     options = {"occlusion": {"window": 64}, "integrated_gradients": {"steps": 4}}.get(method, {})
     n = 1 if options else 3
-    found = [randomisation_check(m, method, n=n, target="sunspots", **options) for m in scenes]
+    found = [randomisation_check(m, method, n=n, card=PLAIN, **trained, **options) for m in scenes]
     assert np.shape(found) == (2, n)
     assert np.abs(np.mean(found)) < LIMITS.get(method, 0.6)
 
 
-def test_guided_backprop_hardly_sees_that_the_head_is_random(scenes):
+def test_guided_backprop_hardly_sees_that_the_head_is_random(scenes, trained):
     head = ["classes", "present"]
     guided, coarse = (
-        np.array([randomisation_check(m, method, layers=head, target="sunspots") for m in scenes])
+        np.array([randomisation_check(m, method, layers=head, card=PLAIN, **trained) for m in scenes])
         for method in ("guided_backprop", "gradcam")
     )
     assert guided.min() > 0.6
     assert coarse.mean() < 0.5
+
+
+def test_the_check_is_of_the_averaged_relevance(scenes, trained):
+    turned = new_map(scenes[0], np.rot90(scenes[0].data).copy())
+    for card in (AVERAGED, PLAIN):
+        first, second = (randomisation_check(m, "saliency", n=1, card=card, **trained) for m in (scenes[0], turned))
+        assert (abs(first - second) < 1e-4) == card.input.average_turns
 
 
 def test_the_check_is_repeatable_and_refuses_nonsense(scenes):

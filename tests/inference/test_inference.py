@@ -19,6 +19,8 @@ from sunpy_ml.inference import (
     run,
     run_lazy,
     run_tiled,
+    turn_back,
+    turns,
 )
 from sunpy_ml.weights import load
 
@@ -155,14 +157,14 @@ def test_weights_that_change_between_calls_are_seen_and_the_mode_is_left_alone()
 
 @pytest.mark.parametrize("batch_size", [1, 3, None])
 def test_batches_change_nothing(batch_size):
-    network, data = load("halpha-1"), image((5, 256, 256))
+    network, data = load("halpha-2"), image((5, 256, 256))
     whole = run(network, data, batch_size=5)
     np.testing.assert_allclose(run(network, data, batch_size=batch_size), whole, atol=1e-4)
     np.testing.assert_array_equal(run(network, data, batch_size=5), whole)
 
 
 def test_the_mean_over_turns_does_not_depend_on_the_orientation():
-    network, data = load("halpha-1"), image((2, 256, 256))
+    network, data = load("halpha-2"), image((2, 256, 256))
     mean = run(network, data, average_turns=True)
     for turned in (data[:, ::-1], data[:, :, ::-1], data.swapaxes(1, 2)):
         np.testing.assert_allclose(run(network, turned, average_turns=True), mean, atol=1e-4)
@@ -171,8 +173,24 @@ def test_the_mean_over_turns_does_not_depend_on_the_orientation():
         run(network, data[:, :200], average_turns=True)
 
 
+def test_turns_are_the_eight_symmetries_of_a_square():
+    data = image((2, 3, 5, 5))
+    views = turns(data)
+    np.testing.assert_array_equal(views[0], data)
+    expected = [np.rot90(side, k, (2, 3)) for side in (data, data[..., ::-1]) for k in range(4)]
+    assert {view.tobytes() for view in views} == {view.tobytes() for view in expected}
+    assert len({view.tobytes() for view in views}) == 8
+    assert all(np.shares_memory(view, data) for view in views)
+    for back in turn_back(views):
+        np.testing.assert_array_equal(back, data)
+    with pytest.raises(ValueError, match=r"must be square to be turned, got the shape \(5, 4\)"):
+        turns(data[0, 0, :, :4])
+    with pytest.raises(ValueError, match="expected 8, in the order of `turns`, got 7"):
+        turn_back(views[:7])
+
+
 def test_half_precision_is_near():
-    network, data = load("halpha-1"), image((2, 256, 256))
+    network, data = load("halpha-2"), image((2, 256, 256))
     full, half = run(network, data), run(network, data, precision="bfloat16")
     assert half.dtype == np.float32
     np.testing.assert_allclose(half, full, atol=0.1 * abs(full).max())
@@ -180,17 +198,17 @@ def test_half_precision_is_near():
 
 def test_input_memory_may_be_read_only_and_big_endian():
     data = image((1, 256, 256))
-    expected = run(load("halpha-1"), data)
+    expected = run(load("halpha-2"), data)
     data.flags.writeable = False
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        np.testing.assert_array_equal(run(load("halpha-1"), data), expected)
-        np.testing.assert_array_equal(run(load("halpha-1"), data.astype(">f4")), expected)
+        np.testing.assert_array_equal(run(load("halpha-2"), data), expected)
+        np.testing.assert_array_equal(run(load("halpha-2"), data.astype(">f4")), expected)
 
 
 def test_global_torch_state_is_left_alone():
     state = torch.get_num_threads(), torch.is_grad_enabled(), torch.get_default_dtype()
-    run(load("halpha-1"), image((1, 256, 256)))
+    run(load("halpha-2"), image((1, 256, 256)))
     assert state == (torch.get_num_threads(), torch.is_grad_enabled(), torch.get_default_dtype())
     assert not torch.are_deterministic_algorithms_enabled()
 
@@ -237,5 +255,5 @@ def test_dask_gives_the_untiled_answer_and_stays_lazy(chunks):
 def test_no_weights_travel_in_the_graph():
     import pickle
 
-    lazy = run_lazy(partial(load, "halpha-1"), da.zeros((64, 64), chunks=32, dtype="f4"), halo=2)
+    lazy = run_lazy(partial(load, "halpha-2"), da.zeros((64, 64), chunks=32, dtype="f4"), halo=2)
     assert len(pickle.dumps(dict(lazy.dask), protocol=5)) < 20_000

@@ -26,7 +26,7 @@ SHARP_GRID = {
     "crval2": 0.0,
     "dsun_obs": 1.496e11,
 }
-CARD = get_card("halpha-1")
+CARD = get_card("halpha-2")
 
 
 def card_with(**changes):

@@ -19,7 +19,7 @@ from sunpy_ml.observations.resampling import fill_invalid
 from sunpy_ml.weights import Input, get_card
 from tests.maps import make_map, random_image
 
-CARD = get_card("halpha-1")
+CARD = get_card("halpha-2")
 
 
 def card_with(**changes):

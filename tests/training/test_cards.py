@@ -16,12 +16,12 @@ SCORES = {
 def test_a_card_is_completed_by_what_was_measured(tmp_path):
     folder = tmp_path / "cards"
     folder.mkdir()
-    weights = tmp_path / "halpha-1.safetensors"
+    weights = tmp_path / "halpha-2.safetensors"
     weights.write_bytes(b"not really weights")
-    old = weights_path(get_card("halpha-1")).parents[1] / "cards" / "halpha-1.toml"
-    complete_card(old, weights, SCORES, folder / "halpha-1.toml")
-    card = read_card(folder / "halpha-1.toml")
-    assert card.limits == get_card("halpha-1").limits
+    old = weights_path(get_card("halpha-2")).parents[1] / "cards" / "halpha-2.toml"
+    complete_card(old, weights, SCORES, folder / "halpha-2.toml")
+    card = read_card(folder / "halpha-2.toml")
+    assert card.limits == get_card("halpha-2").limits
     assert card.file.sha256 == hashlib.sha256(b"not really weights").hexdigest()
     assert [(metric.name, metric.n) for metric in card.metrics] == [("accuracy", 10)]
     assert card.confusion[0].counts == ((5, 1), (0, 4))

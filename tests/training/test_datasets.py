@@ -15,7 +15,7 @@ from sunpy_ml.simulation import halpha_scene
 from sunpy_ml.training import FolderDataset, NpzDataset, PatchDataset, read_npz, write_npz
 from sunpy_ml.weights import get_card
 
-CARD = get_card("halpha-1")
+CARD = get_card("halpha-2")
 SLIC = get_card("slic-1.1.1")
 
 

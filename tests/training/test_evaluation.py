@@ -6,10 +6,16 @@ import pytest
 import torch
 from torch.utils.data import Dataset, Subset
 
-from sunpy_ml.training import Evaluation, evaluate
+from sunpy_ml import classify_map
+from sunpy_ml.simulation import halpha_scene
+from sunpy_ml.training import Evaluation, FolderDataset, evaluate
 from sunpy_ml.weights import get_card, load, save_weights
 
-CARD = get_card("halpha-1")
+# What is answered in one orientation, and what is the mean over eight.
+CARD, AVERAGED = (
+    dataclasses.replace(get_card("halpha-2"), input=dataclasses.replace(get_card("halpha-2").input, average_turns=mean))
+    for mean in (False, True)
+)
 
 
 class Made(Dataset):
@@ -31,6 +37,14 @@ class Made(Dataset):
         image[0, 0, self.said[index]] = 3
         label = torch.tensor(self.truth[index])
         return {"image": image, "label": label, "date": self.dates[index], "waveband": self.wavebands[index]}
+
+
+class Turned(Made):
+    """The same images lying on their side."""
+
+    def __getitem__(self, index):
+        sample = super().__getitem__(index)
+        return {**sample, "image": sample["image"].rot90(1, (1, 2))}
 
 
 class Reading(torch.nn.Module):
@@ -106,17 +120,38 @@ def test_a_subset_counts_alone():
     assert result.truth.tolist() == [0, 0, 3]
 
 
+def test_the_card_says_whether_answers_are_averaged_over_turns():
+    once, turned = (evaluate(Reading(), data(TRUTH, SAID), card=CARD) for data in (Made, Turned))
+    assert once.predicted.tolist() == SAID
+    assert abs(once.probabilities - turned.probabilities).max() > 0.1
+    mean, turned = (evaluate(Reading(), data(TRUTH, SAID), card=AVERAGED) for data in (Made, Turned))
+    np.testing.assert_allclose(mean.probabilities, turned.probabilities, atol=1e-6)
+    # Of the eight turns of the dot at column 4 of the first row, one shows it at 3 and one at 4 of the first row.
+    logits = np.array([0, 0, 0, 3, 3]) / 8
+    np.testing.assert_allclose(mean.probabilities[5], np.exp(logits) / np.exp(logits).sum(), atol=1e-6)
+
+
+def test_the_default_weights_are_scored_as_classify_map_answers(tmp_path):
+    card = get_card("halpha-2")
+    (tmp_path / "filaments").mkdir()
+    scene = halpha_scene("filaments", seed=7)
+    scene.save(tmp_path / "filaments" / "one.fits")
+    result = evaluate(card.name, FolderDataset(tmp_path, card, card.output.classes))
+    expected = classify_map(scene).probabilities
+    np.testing.assert_allclose(result.probabilities[0], [expected[name] for name in result.classes], atol=1e-5)
+
+
 def test_weights_by_name_by_path_and_as_a_module_agree(tmp_path):
     class Images(Made):
         def __getitem__(self, index):
             image = torch.randn(1, 256, 256, generator=torch.Generator().manual_seed(index))
             return {**super().__getitem__(index), "image": image}
 
-    path = tmp_path / "mine-1.safetensors"
-    save_weights(load("halpha-1"), path, dataclasses.replace(CARD, name="mine-1", default=False))
+    path, card = tmp_path / "mine-1.safetensors", get_card("halpha-2")
+    save_weights(load(card), path, dataclasses.replace(card, name="mine-1", default=False))
     images = Images(TRUTH[:3], SAID[:3])
-    named, own, module = evaluate("halpha-1", images), evaluate(path, images), evaluate(load(CARD), images, card=CARD)
-    assert (named.card.name, own.card.name) == ("halpha-1", "mine-1")
+    named, own, module = evaluate("halpha-2", images), evaluate(path, images), evaluate(load(card), images, card=card)
+    assert (named.card.name, own.card.name) == ("halpha-2", "mine-1")
     np.testing.assert_array_equal(named.probabilities, own.probabilities)
     np.testing.assert_array_equal(named.probabilities, module.probabilities)
     assert isinstance(named, Evaluation)
@@ -126,8 +161,8 @@ def test_weights_by_name_by_path_and_as_a_module_agree(tmp_path):
     ("weights", "card", "message"),
     [
         (Reading(), None, "needs its card"),
-        ("halpha-1", CARD, "named weights have their own"),
-        (Reading(), get_card("slic-1.1.1"), "prepares observations as 'halpha-1' expects them"),
+        ("halpha-2", CARD, "named weights have their own"),
+        (Reading(), get_card("slic-1.1.1"), "prepares observations as 'halpha-2' expects them"),
         (Reading(), dataclasses.replace(CARD, output=dataclasses.replace(CARD.output, classes=())), "do not classify"),
         (Reading(), dataclasses.replace(CARD, output=dataclasses.replace(CARD.output, classes=("a",))), "its classes"),
     ],

@@ -206,7 +206,7 @@ def test_each_row_says_where_it_comes_from(tmp_path):
     assert row["event_time"].isot == row["date"].isot == START + ".000"
     table.write(tmp_path / "labels.ecsv")
     # The table is what data sets of patches read.
-    dataset = PatchDataset(tmp_path / "labels.ecsv", get_card("halpha-1"))
+    dataset = PatchDataset(tmp_path / "labels.ecsv", get_card("halpha-2"))
     assert dataset.observation(0).data.shape == (row["height"], row["width"])
 
 

@@ -12,7 +12,7 @@ from sunpy_ml.weights import get_card, load
 
 @pytest.fixture
 def loss():
-    return PerceptualLoss("halpha-1", layers=["stem", "features.3"])
+    return PerceptualLoss("halpha-2", layers=["stem", "features.3"])
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def test_identical_images_differ_by_nothing_and_others_by_more(loss, image):
 
 
 def test_it_is_the_mean_square_over_maps_of_each_layer(loss, image):
-    network, other = load("halpha-1"), image.roll(5, -1)
+    network, other = load("halpha-2"), image.roll(5, -1)
     by_hand = 0.0
     for first in (network.stem, nn.Sequential(network.stem, *network.features[:4])):
         by_hand += (first(image) - first(other)).pow(2).sum() / first(image).numel() / 2
@@ -35,7 +35,7 @@ def test_it_is_the_mean_square_over_maps_of_each_layer(loss, image):
 
 
 def test_neither_size_nor_number_of_images_sets_its_scale(image):
-    loss = PerceptualLoss("halpha-1", layers=["stem"])
+    loss = PerceptualLoss("halpha-2", layers=["stem"])
     other = image.roll(8, -1)
     large = loss(image.repeat(1, 1, 4, 4), other.repeat(1, 1, 4, 4))
     # Only the zeros around the edges differ.
@@ -44,7 +44,7 @@ def test_neither_size_nor_number_of_images_sets_its_scale(image):
 
 
 def test_gradients_reach_the_image_and_agree_with_differences(image):
-    loss = PerceptualLoss("halpha-1", layers=["features.1"]).double()
+    loss = PerceptualLoss("halpha-2", layers=["features.1"]).double()
     target = image[:1, :, :16, :16].double()
     x = (target + 0.1 * torch.randn(target.shape, dtype=torch.float64)).requires_grad_()
     loss(x, target).backward()
@@ -72,28 +72,28 @@ def test_the_classifier_never_learns(loss, image):
 def test_the_weights_of_the_classifier_are_its_own(loss, image):
     with torch.no_grad():
         loss.classifier.stem[0].weight.zero_()
-    assert load("halpha-1").stem[0].weight.abs().sum() > 0
+    assert load("halpha-2").stem[0].weight.abs().sum() > 0
     other = copy.deepcopy(loss)
     assert other(image, image.flip(-1)) == loss(image, image.flip(-1))
-    assert load("halpha-1").stem[2].inplace
+    assert load("halpha-2").stem[2].inplace
 
 
 def test_every_stage_below_the_head_is_the_default(image):
-    loss = PerceptualLoss("halpha-1")
-    assert loss.layers == tuple(name for stage in stages(load("halpha-1"))[:-1] for name in stage)
+    loss = PerceptualLoss("halpha-2")
+    assert loss.layers == tuple(name for stage in stages(load("halpha-2"))[:-1] for name in stage)
     assert len(loss.feature_maps(image)) == 9
 
 
 def test_maps_before_a_rectifier_are_kept_as_they_are(image):
-    (found,) = PerceptualLoss("halpha-1", layers=["stem.1"]).feature_maps(image)
+    (found,) = PerceptualLoss("halpha-2", layers=["stem.1"]).feature_maps(image)
     assert found.min() < 0
 
 
 def test_what_lies_deeper_is_cut_off(loss, image):
     assert isinstance(loss.classifier.features[4], nn.Identity)
     assert isinstance(loss.classifier.classes, nn.Identity)
-    whole = PerceptualLoss("halpha-1", layers=["features"])
-    torch.testing.assert_close(whole.feature_maps(image)[0], load("halpha-1").features(load("halpha-1").stem(image)))
+    whole = PerceptualLoss("halpha-2", layers=["features"])
+    torch.testing.assert_close(whole.feature_maps(image)[0], load("halpha-2").features(load("halpha-2").stem(image)))
 
 
 def test_slic_takes_any_size_and_counts_its_shared_layer_each_time():
@@ -118,12 +118,12 @@ def test_slic_takes_any_size_and_counts_its_shared_layer_each_time():
 @pytest.mark.parametrize("layers", [["classes"], ["stalk"], ["dropout"], [""]])
 def test_layers_that_are_refused(layers):
     with pytest.raises(ValueError, match=r"layers: got .*; give names of modules below the head, such as \['stem'"):
-        PerceptualLoss("halpha-1", layers=layers)
+        PerceptualLoss("halpha-2", layers=layers)
 
 
 def test_other_mistakes_are_refused(loss, image):
     with pytest.raises(ValueError, match="layers: got none"):
-        PerceptualLoss("halpha-1", layers=[])
+        PerceptualLoss("halpha-2", layers=[])
     with pytest.raises(ValueError, match=r"target: its shape is \(1, 1, 64, 64\)"):
         loss(image, image[:1])
     with pytest.raises(WeightsError, match="none named 'nothing-1'"):

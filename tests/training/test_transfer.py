@@ -14,7 +14,7 @@ from sunpy_ml.weights import build_network, get_card, load, save_weights
 
 @pytest.fixture(scope="module")
 def trained():
-    return load("halpha-1")
+    return load("halpha-2")
 
 
 def _names(network):
@@ -36,7 +36,7 @@ def test_stages_of_both_classifiers():
 
 
 def test_the_features_are_taken_over_and_the_head_is_new(trained):
-    network = transfer("halpha-1", 5)
+    network = transfer("halpha-2", 5)
     assert network.training
     assert _equal(network.stem, trained.stem)
     assert _equal(network.features, trained.features)
@@ -47,7 +47,7 @@ def test_the_features_are_taken_over_and_the_head_is_new(trained):
 
 def test_what_is_trained_leaves_the_source_as_it_is(trained):
     before = copy.deepcopy(trained.state_dict())
-    network = transfer("halpha-1", 3)
+    network = transfer("halpha-2", 3)
     optimiser = torch.optim.SGD(network.parameters(), 0.1)
     network(torch.rand(2, 1, 64, 64)).sum().backward()
     optimiser.step()
@@ -58,7 +58,7 @@ def test_what_is_trained_leaves_the_source_as_it_is(trained):
 
 @pytest.mark.parametrize("depth", [3, "features.1"])
 def test_depth_says_how_much_is_taken_over(trained, depth):
-    network = transfer("halpha-1", 5, depth=depth)
+    network = transfer("halpha-2", 5, depth=depth)
     assert _equal(network.stem, trained.stem)
     assert _equal(network.features[1], trained.features[1])
     assert not torch.equal(network.features[2].convolutions[0].weight, trained.features[2].convolutions[0].weight)
@@ -66,7 +66,7 @@ def test_depth_says_how_much_is_taken_over(trained, depth):
 
 def test_what_is_frozen_stays_as_it_is_in_training_mode(trained):
     torch.manual_seed(0)
-    network = transfer("halpha-1", 2, freeze="features.3").train()
+    network = transfer("halpha-2", 2, freeze="features.3").train()
     for _ in range(2):
         network(torch.rand(4, 1, 64, 64)).sum().backward()
     # A copy, such as the running mean of the weights holds, is frozen as well.
@@ -80,7 +80,7 @@ def test_what_is_frozen_stays_as_it_is_in_training_mode(trained):
 
 
 def test_a_frozen_network_trains_by_lightning(trained, tmp_path):
-    network = transfer("halpha-1", 2, freeze="features.6")
+    network = transfer("halpha-2", 2, freeze="features.6")
     batch = {"image": torch.rand(4, 1, 32, 32), "label": torch.tensor([0, 1, 0, 1])}
     module = NetworkTraining(network, lambda out, batch: functional.cross_entropy(out[:, :2], batch["label"]), steps=2)
     done = fit(module, torch.utils.data.DataLoader([batch] * 2, batch_size=None), epochs=1, out=tmp_path)
@@ -89,7 +89,7 @@ def test_a_frozen_network_trains_by_lightning(trained, tmp_path):
 
 
 def test_lightning_takes_the_falling_rates(trained, tmp_path):
-    network = transfer("halpha-1", 2)
+    network = transfer("halpha-2", 2)
     batch = {"image": torch.rand(4, 1, 32, 32), "label": torch.tensor([0, 1, 0, 1])}
     module = NetworkTraining(
         network,
@@ -115,7 +115,7 @@ def test_slic_passes_on_its_shared_layer():
 
 @pytest.mark.parametrize("rule", ["mean", "sum"])
 def test_more_channels_answer_as_the_rule_says(trained, rule):
-    network = transfer("halpha-1", 5, channels=3, channel_rule=rule).eval()
+    network = transfer("halpha-2", 5, channels=3, channel_rule=rule).eval()
     image = torch.rand(1, 1, 64, 64)
     three = image.repeat(1, 3, 1, 1) if rule == "mean" else torch.cat([0 * image, image, 0 * image], dim=1)
     torch.testing.assert_close(network.stem(three), trained.stem(image), rtol=1e-4, atol=1e-5)
@@ -134,14 +134,14 @@ def test_channels_can_become_fewer_and_can_be_frozen():
 
     kernels = two.stem[0].weight.detach()
     torch.testing.assert_close(_spread(kernels, 1, "mean"), kernels.sum(dim=1, keepdim=True))
-    network = transfer("halpha-1", 2, channels=2, freeze=1)
+    network = transfer("halpha-2", 2, channels=2, freeze=1)
     assert network.stem[0].in_channels == 2
     assert not network.stem[0].weight.requires_grad
 
 
 def test_a_head_of_ones_own_reads_the_features(trained):
     head = nn.Sequential(nn.Linear(192, 8), nn.ReLU(), nn.Linear(8, 3))
-    network = transfer("halpha-1", head=head).eval()
+    network = transfer("halpha-2", head=head).eval()
     image = torch.rand(2, 1, 64, 64)
     maps = trained.features(trained.stem(image))
     torch.testing.assert_close(network(image), head(torch.cat([maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3))], dim=1)))
@@ -154,11 +154,11 @@ def test_a_transferred_network_can_be_saved_and_used_by_name(tmp_path):
     from sunpy_ml import classify_map
     from sunpy_ml.simulation import halpha_scene
 
-    card = get_card("halpha-1")
+    card = get_card("halpha-2")
     output = replace(card.output, classes=("calm", "stormy"), features=("spots",))
     arguments = {**card.network_arguments, "n_classes": 2, "n_features": 1}
     card = replace(card, name="mine-1", default=False, output=output, network_arguments=arguments)
-    network = transfer("halpha-1", 2, arguments={"n_features": 1})
+    network = transfer("halpha-2", 2, arguments={"n_features": 1})
     saved = save_weights(network, tmp_path / "mine-1.safetensors", card)
     result = classify_map(halpha_scene("quiet"), weights=tmp_path / "mine-1.safetensors")
     assert set(result.probabilities) == {"calm", "stormy"}
@@ -179,12 +179,12 @@ def test_a_transferred_network_can_be_saved_and_used_by_name(tmp_path):
         ({"n_classes": 2, "channels": 3, "channel_rule": "max"}, ValueError, "channel_rule: got 'max'"),
         ({"n_classes": 2, "arguments": {"channels": [8, 8]}}, ValueError, "shape of the stage 'stem'"),
         ({"n_classes": 2, "arguments": {"colour": 1}}, WeightsError, "unknown field"),
-        ({"n_classes": 2, "card": get_card("halpha-1")}, WeightsError, "named weights have their own"),
+        ({"n_classes": 2, "card": get_card("halpha-2")}, WeightsError, "named weights have their own"),
     ],
 )
 def test_what_cannot_be_transferred_is_refused(options, error, message):
     with pytest.raises(error, match=message):
-        transfer("halpha-1", **options)
+        transfer("halpha-2", **options)
 
 
 def test_sources_that_are_refused(trained):
@@ -195,7 +195,7 @@ def test_sources_that_are_refused(trained):
 
 
 def test_rates_fall_from_the_head_to_the_input():
-    network = transfer("halpha-1", 2)
+    network = transfer("halpha-2", 2)
     groups = parameter_groups(network, 1e-2, factor=0.5)
     assert [group["name"] for group in groups] == _names(network)
     assert [group["lr"] for group in groups] == pytest.approx([1e-2 * 0.5 ** (9 - n) for n in range(10)])
@@ -216,7 +216,7 @@ def test_parameters_outside_the_stages_are_trained_too():
 
 
 def test_rates_that_cannot_be_are_refused():
-    network = transfer("halpha-1", 2)
+    network = transfer("halpha-2", 2)
     for factor in (0, 1.5):
         with pytest.raises(ValueError, match="factor: got"):
             parameter_groups(network, 1e-3, factor=factor)
@@ -241,7 +241,7 @@ def striped():
 
     torch.manual_seed(0)
     arguments = {"n_classes": 2, "n_features": 1, "channels": (8, 8), "dropout": 0.0}
-    card = replace(get_card("halpha-1"), name="stripes-1", network_arguments=arguments)
+    card = replace(get_card("halpha-2"), name="stripes-1", network_arguments=arguments)
     network = build_network(card.network, arguments).train()
     images, classes = _stripes(128, 0)
     optimiser = torch.optim.AdamW(network.parameters(), 5e-3)
@@ -327,15 +327,15 @@ def test_cases_of_one_group_count_as_one(striped):
 def test_data_that_do_not_fit_are_refused():
     data = _stripes(4, 0)
     with pytest.raises(ValueError, match="train: expected images"):
-        transfer_report("halpha-1", (data[0][:2], data[1]), data)
+        transfer_report("halpha-2", (data[0][:2], data[1]), data)
     with pytest.raises(ValueError, match="test: expected images"):
-        transfer_report("halpha-1", data, (data[0][:, 0], data[1]))
+        transfer_report("halpha-2", data, (data[0][:, 0], data[1]))
     with pytest.raises(ValueError, match="groups: got 3 for 4 test cases"):
-        transfer_report("halpha-1", data, data, groups=[1, 2, 3])
+        transfer_report("halpha-2", data, data, groups=[1, 2, 3])
     with pytest.raises(ValueError, match="two at least"):
-        transfer_report("halpha-1", data, data, seeds=(0,))
+        transfer_report("halpha-2", data, data, seeds=(0,))
     with pytest.raises(ValueError, match="two at least"):
-        transfer_report("halpha-1", data, data, groups=[7] * 4)
+        transfer_report("halpha-2", data, data, groups=[7] * 4)
 
 
 @pytest.fixture(scope="module")
@@ -371,7 +371,7 @@ def test_halpha_features_help_other_wavebands(sdo_patches, channel, feature):
         own = [patch for patch in early if patch.label == label]
         few += [own[index] for index in random.permutation(len(own))[:32]]
     report = transfer_report(
-        "halpha-1",
+        "halpha-2",
         _fields(few, feature),
         _fields(late, feature),
         groups=[patch.date for patch in late],

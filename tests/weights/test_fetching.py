@@ -178,7 +178,7 @@ def hurry(monkeypatch):
 
 def a_card(*urls, name="net-1", **source):
     source = {"format": "keras", "size": len(CONTENT), "sha256": SHA256, "urls": urls} | source
-    return dataclasses.replace(get_card("halpha-1"), name=name, version=name[-1], file=FileSource(**source))
+    return dataclasses.replace(get_card("halpha-2"), name=name, version=name[-1], file=FileSource(**source))
 
 
 def blob_card(*urls, **others):
@@ -344,7 +344,7 @@ from sunpy_ml.weights import FileSource, fetch, get_card
 heavy = [name for name in ("torch", "sunpy.data", "sunpy.map", "ndcube", "tqdm") if name in sys.modules]
 source = json.loads(sys.argv[1])
 source["urls"] = tuple(source["urls"])
-card = dataclasses.replace(get_card("halpha-1"), name="net-1", version="1", file=FileSource(**source))
+card = dataclasses.replace(get_card("halpha-2"), name="net-1", version="1", file=FileSource(**source))
 print(heavy, flush=True)
 sys.stdin.readline()
 print(fetch(card))
@@ -668,8 +668,8 @@ def test_an_unusable_record_is_as_none(site, cache, text):
 
 
 def test_the_embedded_file_and_a_users_own(tmp_path):
-    card = get_card("halpha-1")
-    assert fetch(card) == weights_path(card) == cached_path("halpha-1")
+    card = get_card("halpha-2")
+    assert fetch(card) == weights_path(card) == cached_path("halpha-2")
     moved = tmp_path / "moved.safetensors"
     own = dataclasses.replace(card, file=dataclasses.replace(card.file, path=str(moved)))
     assert not is_fetched(own)

@@ -26,7 +26,7 @@ from sunpy_ml.weights import (
     weights_path,
 )
 
-MINE = dataclasses.replace(get_card("halpha-1"), name="mine-2", version="2", default=False, title="Mine")
+MINE = dataclasses.replace(get_card("halpha-2"), name="mine-2", version="2", default=False, title="Mine")
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_a_verb_takes_a_path_or_a_module(tmp_path, network):
         assert result.label == "quiet"
         assert result.card.name == "mine-2"
     assert network.training
-    assert classify_map(scene).card.name == "halpha-1"
+    assert classify_map(scene).card.name == "halpha-2"
 
 
 def test_a_file_that_changes_is_another_one(tmp_path, network):
@@ -111,7 +111,7 @@ def test_modules_and_cards_belong_together(network):
     with pytest.raises(WeightsError, match="needs its card"):
         resolve("classification", network)
     with pytest.raises(WeightsError, match="belongs to a network"):
-        resolve("classification", "halpha-1", MINE)
+        resolve("classification", "halpha-2", MINE)
     with pytest.raises(WeightsError, match="expected a name"):
         resolve("classification", 3)
     with pytest.raises(WeightsError, match="serves 'classification', not 'weather'"):
@@ -220,16 +220,16 @@ def test_another_package_adds_a_network_and_its_weights(tmp_path):
 
 def test_a_copy_of_a_published_file_is_verified_before_it_is_loaded(tmp_path, network):
     copy = tmp_path / "copied.safetensors"
-    copy.write_bytes(weights_path(get_card("halpha-1")).read_bytes())
+    copy.write_bytes(weights_path(get_card("halpha-2")).read_bytes())
     published = dataclasses.replace(
-        get_card("halpha-1").file, embedded="", path="", urls=("https://example.org/halpha-1.safetensors",)
+        get_card("halpha-2").file, embedded="", path="", urls=("https://example.org/halpha-2.safetensors",)
     )
-    card = dataclasses.replace(get_card("halpha-1"), file=published)
-    torch.testing.assert_close(load(card, path=copy).classes.bias, load("halpha-1").classes.bias)
+    card = dataclasses.replace(get_card("halpha-2"), file=published)
+    torch.testing.assert_close(load(card, path=copy).classes.bias, load("halpha-2").classes.bias)
     with pytest.raises(WeightsError, match="there is no file"):
         load(card, path=tmp_path / "none.safetensors")
     save_file(network.state_dict(), copy)
-    with pytest.raises(WeightsError, match="does not hold the weights 'halpha-1'"):
+    with pytest.raises(WeightsError, match="does not hold the weights 'halpha-2'"):
         load(card, path=copy)
 
 
@@ -243,6 +243,6 @@ def test_authors_files_are_converted(tmp_path, network):
 
 
 def test_a_name_without_its_version_is_the_newest():
-    assert get_card("halpha").name == "halpha-1"
+    assert get_card("halpha").name == "halpha-2"
     with pytest.raises(WeightsError, match="none named 'halph'"):
         get_card("halph")

@@ -30,8 +30,8 @@ from sunpy_ml.weights import (
 from sunpy_ml.weights.registry import build_empty
 from sunpy_ml.weights.typed import from_mapping
 
-CARD = get_card("halpha-1")
-CARD_FILE = Path(loading.__file__).parent / "cards" / "halpha-1.toml"
+CARD = get_card("halpha-2")
+CARD_FILE = Path(loading.__file__).parent / "cards" / "halpha-2.toml"
 NAMES = list_weights()["name"].tolist()
 EMBEDDED = [name for name in NAMES if get_card(name).file.embedded]
 PUBLISHED = [name for name in NAMES if not get_card(name).file.embedded]
@@ -141,7 +141,7 @@ def test_threads_that_load_together_share_one_network():
 
 
 def test_an_unknown_name_lists_the_names_there_are():
-    with pytest.raises(WeightsError, match=r"none named 'halpha-0'; the names are \['.*'halpha-1'"):
+    with pytest.raises(WeightsError, match=r"none named 'halpha-0'; the names are \['.*'halpha-2'"):
         get_card("halpha-0")
     with pytest.raises(WeightsError, match="none named"):
         resolve("classification", "halpha-0")
@@ -150,7 +150,7 @@ def test_an_unknown_name_lists_the_names_there_are():
     with pytest.raises(WeightsError, match="'weather' has 0 default weights"):
         resolve("weather")
     with pytest.raises(WeightsError, match="serves 'classification', not 'weather'"):
-        resolve("weather", "halpha-1")
+        resolve("weather", "halpha-2")
     with pytest.raises(WeightsError, match="expected a name, the path"):
         resolve("classification", 3)
 
@@ -166,7 +166,7 @@ def edited(tmp_path, old, new):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('name = "halpha-1"', 'name = "halpha-2"', "must end in the version"),
+        ('name = "halpha-2"', 'name = "halpha-2"', "must end in the version"),
         ('task = "classification"', "task = 3", r"card\.toml\.task: expected str, got 3"),
         ('task = "classification"', "", r"the field\(s\) \['task'\] are missing"),
         ('task = "classification"', 'task = "x"\ntaks = "x"', r"unknown field\(s\) \['taks'\]"),
@@ -175,7 +175,7 @@ def edited(tmp_path, old, new):
         ('geometry = "fixed-shape"', 'geometry = "plate-scale"', "plate-scale geometry needs a number"),
         ('validated_on = "real"', 'validated_on = "hope"', "validated_on: got 'hope'"),
         ("default = true", "default = 1", "expected bool, got 1"),
-        ('name = "halpha-1"', "name = ", "is not a card"),
+        ('name = "halpha-2"', "name = ", "is not a card"),
     ],
 )
 def test_wrong_cards_are_refused(tmp_path, old, new, message):

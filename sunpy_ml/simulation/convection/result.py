@@ -175,7 +175,7 @@ class ConvectionRun:
         Returns
         -------
         size : `~astropy.units.Quantity`
-            Wavelength of the peak of k P(k) of the intensity, see `measures.dominant_size`.
+            Wavelength of the peak of k P(k) of the intensity, see ``measures.dominant_size``.
         life : `~astropy.units.Quantity`
             Time in which the correlation of the intensity falls to 1/e, without the oscillation of the box; infinite
             if it does not within half of the run.

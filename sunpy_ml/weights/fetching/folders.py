@@ -137,7 +137,7 @@ def key(card: Card) -> str:
     --------
     >>> from sunpy_ml.weights import get_card
     >>> from sunpy_ml.weights.fetching.folders import key
-    >>> card = get_card("halpha-1")
+    >>> card = get_card("halpha-2")
     >>> key(card) == card.file.sha256
     True
     """

@@ -153,8 +153,8 @@ def cached_path(card: Card | str) -> Path | None:
     Examples
     --------
     >>> from sunpy_ml.weights import cached_path
-    >>> cached_path("halpha-1").name
-    'halpha-1.safetensors'
+    >>> cached_path("halpha-2").name
+    'halpha-2.safetensors'
     """
     return file_status(card).path
 
@@ -175,7 +175,7 @@ def is_fetched(card: Card | str) -> bool:
     Examples
     --------
     >>> from sunpy_ml.weights import is_fetched
-    >>> is_fetched("halpha-1")
+    >>> is_fetched("halpha-2")
     True
     """
     return cached_path(card) is not None
@@ -197,7 +197,7 @@ def file_status(card: Card | str) -> FileStatus:
     Examples
     --------
     >>> from sunpy_ml.weights import file_status
-    >>> file_status("halpha-1").checked_by
+    >>> file_status("halpha-2").checked_by
     'SHA-256'
     """
     card = get_card(card) if isinstance(card, str) else card
@@ -231,7 +231,7 @@ def verify(card: Card | str) -> None:
     Examples
     --------
     >>> from sunpy_ml.weights import verify
-    >>> verify("halpha-1")
+    >>> verify("halpha-2")
     """
     card = get_card(card) if isinstance(card, str) else card
     status = file_status(card)

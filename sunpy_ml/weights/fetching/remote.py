@@ -57,8 +57,8 @@ def fetch(card: Card | str, *, accept_unverified: bool = False, progress: bool =
     Examples
     --------
     >>> from sunpy_ml.weights import fetch
-    >>> fetch("halpha-1").name
-    'halpha-1.safetensors'
+    >>> fetch("halpha-2").name
+    'halpha-2.safetensors'
     """
     card = get_card(card) if isinstance(card, str) else card
     if card.file.path:
