@@ -22,7 +22,8 @@ print(result.label, round(result.probabilities[result.label], 2))
 
 ###############################################################################
 # Grad-CAM shows where the last features of the network speak for the predicted class. It is coarse: the maps that it
-# weighs have 8 by 8 cells, each of which sees far around itself.
+# weighs have 8 by 8 cells, each of which sees far around itself. As the answer is, it is the mean over the eight turns
+# and reflections of the image.
 
 relevance = explain_map(m, "gradcam")
 plot_relevance(relevance, m)
@@ -53,6 +54,6 @@ plt.show()
 # weights? An explanation must change. The rank correlation of the relevance before and after should be near zero; that
 # of guided backpropagation is not: most of its picture is of the image, and little of the network's reasons.
 
-for method in ("gradcam", "guided_backprop"):
+for method in ("saliency", "guided_backprop"):
     left = randomisation_check(m, method, layers=["classes", "present"], target="sunspots")
     print(f"{method}: {left.mean():.2f} of the relevance is left")

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit, softmax
 
+from sunpy_ml.exceptions import WeightsError
 from sunpy_ml.weights import Card, DomainReport
 
 __all__ = ["Answers", "judge", "read_answers"]
@@ -39,6 +40,11 @@ def read_answers(logits: Array, card: Card) -> Answers:
     # In float64 the class probabilities add up to one to the last digits that anyone prints.
     numbers = np.asarray(logits, np.float64)
     told = card.output.unfamiliar_above is not None
+    if numbers.shape[-1] < n_classes + n_features + told:
+        raise WeightsError(
+            f"weights: {card.name!r} give {numbers.shape[-1]} numbers for an image, but the card's output names "
+            f"{n_classes} classes, {n_features} features and {'an' if told else 'no'} unfamiliarity; mend the card."
+        )
     return Answers(
         probabilities=softmax(numbers[..., :n_classes], axis=-1),
         features=expit(numbers[..., n_classes : n_classes + n_features]),

@@ -71,7 +71,7 @@ def run(
     >>> from sunpy_ml.inference import run
     >>> from sunpy_ml.weights import load
     >>> run(load("halpha-2"), np.zeros((2, 256, 256), np.float32)).shape
-    (2, 9)
+    (2, 10)
     """
     images = np.asarray(images)
     if images.ndim == 3:

@@ -34,7 +34,7 @@ def stages(network: nn.Module) -> list[dict[str, nn.Module]]:
     >>> from sunpy_ml.training import stages
     >>> from sunpy_ml.weights import load
     >>> [" + ".join(stage) for stage in stages(load("halpha-2"))]  # doctest: +ELLIPSIS
-    ['stem', 'features.0', ..., 'features.7', 'classes + present']
+    ['stem', 'features.0', ..., 'features.7', 'classes + present + unfamiliar']
     """
     found: list[dict[str, nn.Module]] = []
     for name, part in _parts(network, ""):

@@ -46,8 +46,8 @@ def fit_temperature(logits: npt.NDArray[Any], truth: npt.NDArray[Any]) -> float:
     >>> import numpy as np
     >>> from sunpy_ml.training import fit_temperature
     >>> temperature = fit_temperature(np.tile([4.0, 0.0], (4, 1)), np.array([0, 0, 0, 1]))
-    >>> round(4 / temperature, 3) == round(np.log(3), 3)
-    True
+    >>> print(f"{4 / temperature:.3f}, {np.log(3):.3f}")
+    1.099, 1.099
     """
     logits, truth = np.asarray(logits, dtype=np.float64), np.asarray(truth)
     if logits.ndim != 2 or truth.shape != logits.shape[:1] or not len(truth):

@@ -125,7 +125,7 @@ def transfer(
     --------
     >>> import torch
     >>> from sunpy_ml.training import transfer
-    >>> network = transfer("halpha-2", 2, freeze="features.3", arguments={"n_features": 1})
+    >>> network = transfer("halpha-2", 2, freeze="features.3", arguments={"n_features": 1, "unfamiliarity": False})
     >>> network(torch.zeros(4, 1, 256, 256)).shape
     torch.Size([4, 3])
     >>> network.stem[0].weight.requires_grad, network.classes.weight.requires_grad
@@ -190,7 +190,7 @@ def parameter_groups(network: nn.Module, learning_rate: float, *, factor: float 
     >>> network = transfer("halpha-2", 2, freeze="features.6")
     >>> groups = parameter_groups(network, 1e-3, factor=0.5)
     >>> [(group["name"], group["lr"]) for group in groups]
-    [('features.7', 0.0005), ('classes + present', 0.001)]
+    [('features.7', 0.0005), ('classes + present + unfamiliar', 0.001)]
     >>> optimiser = torch.optim.AdamW(groups)
     """
     if not 0 < factor <= 1:

@@ -48,7 +48,7 @@ def save_weights(network: "nn.Module", path: str | Path, card: Card) -> Card:
     --------
     >>> import dataclasses, pathlib, tempfile
     >>> from sunpy_ml.weights import get_card, load, save_weights
-    >>> card = dataclasses.replace(get_card("halpha-2"), name="mine-1", default=False)
+    >>> card = dataclasses.replace(get_card("halpha-2"), name="mine-1", version="1", default=False)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     saved = save_weights(load("halpha-2"), pathlib.Path(folder) / "mine-1.safetensors", card)
     >>> saved.name, len(saved.file.sha256)

@@ -2,6 +2,7 @@
 
 import pickle
 import warnings
+from dataclasses import replace
 
 import astropy.units as u
 import matplotlib.pyplot as plt
@@ -16,7 +17,7 @@ from sunpy_ml.classification import many
 from sunpy_ml.classification.networks import SlicNetwork
 from sunpy_ml.exceptions import DomainError, DomainWarning, ObservationError, WeightsError
 from sunpy_ml.simulation import halpha_scene
-from sunpy_ml.weights import get_card
+from sunpy_ml.weights import get_card, load
 from tests.maps import make_map, random_image
 
 CLASSES = ("filaments", "flares", "prominences", "quiet", "sunspots")
@@ -46,7 +47,10 @@ def test_a_result_says_what_it_should(result, scene):
 
 @pytest.mark.parametrize("kind", ["filaments", "prominences", "quiet", "sunspots", "flares"])
 def test_simulated_scenes_not_trained_on(kind):
-    labels = [classify_map(halpha_scene(kind, seed=seed)).label for seed in range(900_000, 900_008)]
+    with warnings.catch_warnings():
+        # Some quiet scenes look drawn.
+        warnings.simplefilter("ignore", DomainWarning)
+        labels = [classify_map(halpha_scene(kind, seed=seed)).label for seed in range(900_000, 900_008)]
     assert labels.count(kind) >= 6
 
 
@@ -272,3 +276,48 @@ def test_real_sharps_are_read(shared_data):
         warnings.simplefilter("ignore", DomainWarning)
         found = classify_map(path)
     np.testing.assert_allclose(found.table()["size"].to_value(u.arcsec), [[495, 258]], rtol=0.01)
+
+
+def test_abstention_needs_a_probability(scene, result):
+    assert classify_map(scene, abstain_below=max(result.probabilities.values())).label == result.label
+    undecided = classify_map(scene, abstain_below=1.0)
+    assert undecided.label == "undecided"
+    assert undecided.probabilities == result.probabilities
+    assert classify_maps([scene], abstain_below=1.0, progress=False)["label"].tolist() == ["undecided"]
+    for verb in (classify_map, classify_maps):
+        with pytest.raises(ValueError, match=r"abstain_below: expected a probability between 0 and 1, got 50"):
+            verb(scene, abstain_below=50)
+
+
+def test_averaging_over_turns_is_an_option(scene):
+    turned = make_map(scene.data[::-1, ::-1], **{k: scene.meta[k] for k in ("crval1", "crval2")})
+    averaged, single = ([classify_map(m, average_turns=choice) for m in (scene, turned)] for choice in (True, False))
+    assert averaged[0].probabilities == pytest.approx(averaged[1].probabilities, abs=1e-5)
+    assert single[0].probabilities != pytest.approx(single[1].probabilities, abs=1e-5)
+    assert classify_map(scene).probabilities == averaged[0].probabilities
+    row = classify_maps([scene], average_turns=False, progress=False)[0]
+    assert row["p_sunspots"] == pytest.approx(single[0].probabilities["sunspots"], abs=1e-6)
+
+
+def test_noise_looks_unfamiliar(scene, result):
+    noise = make_map(np.random.default_rng(0).normal(size=(256, 256)))
+    assert result.unfamiliarity < 0.5
+    with pytest.warns(DomainWarning, match="the image looks unlike those of the training"):
+        strange = classify_map(noise)
+    assert strange.unfamiliarity > 0.5
+    assert strange.in_domain.status == "outside"
+    with pytest.raises(DomainError, match="looks unlike"):
+        classify_map(noise, strict=True)
+    table = classify_maps([noise, scene], strict=True, progress=False)
+    assert table["error"][0].startswith("DomainError")
+    assert table["error"][1] == ""
+    assert table["unfamiliarity"][1] == pytest.approx(result.unfamiliarity, abs=1e-6)
+
+
+def test_a_card_that_promises_more_than_the_network_gives(scene):
+    card = get_card("halpha-2")
+    promising = replace(card, output=replace(card.output, features=(*card.output.features, "loops")))
+    with pytest.raises(
+        WeightsError, match="give 10 numbers for an image, but the card's output names 5 classes, 5 fea"
+    ):
+        classify_map(scene, weights=load("halpha-2"), card=promising)

@@ -33,7 +33,7 @@ def maps(field):
 def test_a_collection_holds_a_cube_for_each_class_and_feature(maps):
     assert isinstance(maps, NDCollection)
     assert list(maps)[:5] == ["filaments", "flares", "prominences", "quiet", "sunspots"]
-    assert set(list(maps)[5:]) == {"has_filaments", "has_flares", "has_prominences", "has_sunspots"}
+    assert set(list(maps)[5:]) == {"has_filaments", "has_flares", "has_prominences", "has_sunspots", "unfamiliarity"}
     total = sum(maps[name].data for name in list(maps)[:5])
     np.testing.assert_allclose(total[~maps["quiet"].mask], 1)
     assert maps["quiet"].data.shape == (4, 6)

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
+from scipy.special import softmax
 
-from sunpy_ml.training import calibration_error, calibration_score, reliability
+from sunpy_ml.training import calibration_error, calibration_score, fit_temperature, reliability
 
 
 def _model(n, overconfidence=0.0, seed=0):
@@ -65,3 +66,17 @@ def test_what_are_no_probabilities(measure):
         measure(np.array([0.5, 0.5]), np.array([0]))
     with pytest.raises(ValueError, match="at least one case"):
         measure(np.empty((0, 2)), np.array([], int))
+
+
+def test_temperature_undoes_a_scaling_of_the_logits():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(4000, 4)) * 2
+    truth = np.array([rng.choice(4, p=softmax(row)) for row in logits])
+    for factor in (0.3, 1.0, 5.0):
+        assert fit_temperature(logits * factor, truth) == pytest.approx(factor, rel=0.06)
+
+
+@pytest.mark.parametrize("shapes", [((3,), (3,)), ((3, 2), (2,)), ((0, 2), (0,))])
+def test_temperature_needs_a_truth_for_each_case(shapes):
+    with pytest.raises(ValueError, match=r"logits: expected \(N, classes\) for N true classes"):
+        fit_temperature(*(np.zeros(shape) for shape in shapes))

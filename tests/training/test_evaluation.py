@@ -148,7 +148,7 @@ def test_weights_by_name_by_path_and_as_a_module_agree(tmp_path):
             return {**super().__getitem__(index), "image": image}
 
     path, card = tmp_path / "mine-1.safetensors", get_card("halpha-2")
-    save_weights(load(card), path, dataclasses.replace(card, name="mine-1", default=False))
+    save_weights(load(card), path, dataclasses.replace(card, name="mine-1", version="1", default=False))
     images = Images(TRUTH[:3], SAID[:3])
     named, own, module = evaluate("halpha-2", images), evaluate(path, images), evaluate(load(card), images, card=card)
     assert (named.card.name, own.card.name) == ("halpha-2", "mine-1")

@@ -140,11 +140,13 @@ def test_channels_can_become_fewer_and_can_be_frozen():
 
 
 def test_a_head_of_ones_own_reads_the_features(trained):
-    head = nn.Sequential(nn.Linear(192, 8), nn.ReLU(), nn.Linear(8, 3))
+    head = nn.Sequential(nn.Linear(288, 8), nn.ReLU(), nn.Linear(8, 3))
     network = transfer("halpha-2", head=head).eval()
     image = torch.rand(2, 1, 64, 64)
-    maps = trained.features(trained.stem(image))
-    torch.testing.assert_close(network(image), head(torch.cat([maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3))], dim=1)))
+    read = []
+    trained.classes.register_forward_pre_hook(lambda module, inputs: read.append(inputs[0]))
+    trained(image)
+    torch.testing.assert_close(network(image), head(read[0]))
     assert _names(network)[-2:] == ["classes.0", "classes.2"]
 
 
@@ -155,10 +157,10 @@ def test_a_transferred_network_can_be_saved_and_used_by_name(tmp_path):
     from sunpy_ml.simulation import halpha_scene
 
     card = get_card("halpha-2")
-    output = replace(card.output, classes=("calm", "stormy"), features=("spots",))
-    arguments = {**card.network_arguments, "n_classes": 2, "n_features": 1}
-    card = replace(card, name="mine-1", default=False, output=output, network_arguments=arguments)
-    network = transfer("halpha-2", 2, arguments={"n_features": 1})
+    output = replace(card.output, classes=("calm", "stormy"), features=("spots",), unfamiliar_above=None)
+    arguments = {"n_classes": 2, "n_features": 1}
+    card = replace(card, name="mine-1", version="1", default=False, output=output, network_arguments=arguments)
+    network = transfer("halpha-2", 2, arguments={"n_features": 1, "unfamiliarity": False})
     saved = save_weights(network, tmp_path / "mine-1.safetensors", card)
     result = classify_map(halpha_scene("quiet"), weights=tmp_path / "mine-1.safetensors")
     assert set(result.probabilities) == {"calm", "stormy"}
@@ -241,7 +243,7 @@ def striped():
 
     torch.manual_seed(0)
     arguments = {"n_classes": 2, "n_features": 1, "channels": (8, 8), "dropout": 0.0}
-    card = replace(get_card("halpha-2"), name="stripes-1", network_arguments=arguments)
+    card = replace(get_card("halpha-2"), name="stripes-1", version="1", network_arguments=arguments)
     network = build_network(card.network, arguments).train()
     images, classes = _stripes(128, 0)
     optimiser = torch.optim.AdamW(network.parameters(), 5e-3)

@@ -31,7 +31,7 @@ MINE = dataclasses.replace(get_card("halpha-2"), name="mine-2", version="2", def
 
 @pytest.fixture
 def network():
-    network = CompactClassifier().eval()
+    network = CompactClassifier(CompactClassifier.Config(unfamiliarity=True)).eval()
     with torch.no_grad():
         network.classes.bias.fill_(0)
         network.classes.bias[3] = 1000

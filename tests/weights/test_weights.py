@@ -166,7 +166,7 @@ def edited(tmp_path, old, new):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('name = "halpha-2"', 'name = "halpha-2"', "must end in the version"),
+        ('name = "halpha-2"', 'name = "halpha-1"', "must end in the version"),
         ('task = "classification"', "task = 3", r"card\.toml\.task: expected str, got 3"),
         ('task = "classification"', "", r"the field\(s\) \['task'\] are missing"),
         ('task = "classification"', 'task = "x"\ntaks = "x"', r"unknown field\(s\) \['taks'\]"),
