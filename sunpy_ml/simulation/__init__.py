@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sunpy_ml.simulation.convection import ConvectionCard, ConvectionRun, carried_field, convection_run
-    from sunpy_ml.simulation.halpha import halpha_scene, two_ribbon_flare
+    from sunpy_ml.simulation.halpha import halpha_parameters, halpha_scene, two_ribbon_flare
     from sunpy_ml.simulation.motion import draw_pairs, moving_granulation
     from sunpy_ml.simulation.optics import degrade
     from sunpy_ml.simulation.photosphere import PhotosphereParameters, PhotosphereScene, photosphere_scene
@@ -24,6 +24,7 @@ _HOMES = {
     "convection_run": "sunpy_ml.simulation.convection",
     "degrade": "sunpy_ml.simulation.optics",
     "draw_pairs": "sunpy_ml.simulation.motion",
+    "halpha_parameters": "sunpy_ml.simulation.halpha",
     "halpha_scene": "sunpy_ml.simulation.halpha",
     "moving_granulation": "sunpy_ml.simulation.motion",
     "photosphere_scene": "sunpy_ml.simulation.photosphere",
@@ -40,6 +41,7 @@ __all__ = [
     "convection_run",
     "degrade",
     "draw_pairs",
+    "halpha_parameters",
     "halpha_scene",
     "moving_granulation",
     "photosphere_scene",

@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter, label
 from sunpy.coordinates import HeliographicStonyhurst, Helioprojective
 from sunpy.map.maputils import all_coordinates_from_map, coordinate_is_on_solar_disk
 
-from sunpy_ml.simulation import halpha_scene
+from sunpy_ml.simulation import halpha_parameters, halpha_scene
 
 KINDS = ("filaments", "flares", "prominences", "quiet", "sunspots")
 QUIET = 1000.0
@@ -224,3 +224,21 @@ def test_bad_units_and_types():
         halpha_scene(center=(0, 0))
     with pytest.raises(TypeError, match="center is"):
         halpha_scene(center=at(np.zeros(2), np.zeros(2)))
+
+
+def test_every_parameter_has_a_source_and_a_certainty():
+    table = halpha_parameters()
+    assert (table["low"] <= table["high"]).all()
+    assert all(table["source"])
+    assert set(table["certainty"]) <= {"high", "medium", "low"}
+    assert len(set(table["parameter"])) == len(table)
+
+
+def test_the_table_tells_what_is_used(monkeypatch):
+    monkeypatch.setattr("sunpy_ml.simulation.halpha.scene._SEEING", (20.0, 30.0))
+    row = next(row for row in halpha_parameters() if row["parameter"] == "seeing")
+    assert (row["low"], row["high"]) == (20, 30)
+    blurred = halpha_scene("sunspots", seed=1, shape=(64, 64))
+    monkeypatch.undo()
+    sharp = halpha_scene("sunspots", seed=1, shape=(64, 64))
+    assert blurred.data.std() < sharp.data.std()

@@ -31,6 +31,9 @@ _RADIUS = float(constants.radius.to_value("Mm"))
 _QUIET_LEVEL = 1000.0
 _HIGHEST_LATITUDE = {"filaments": 55, "flares": 35, "quiet": 60, "sunspots": 35}
 _FARTHEST_LONGITUDE = 60
+# Modelling choices: the seeing (full width at half maximum, in arcsec), and the noise of the quiet Sun.
+_SEEING = (0.5, 2.5)
+_NOISE = (0.002, 0.01)
 
 # One stream of random numbers for each part of a scene: what is added to a scene leaves the rest as it was.
 _PARTS = (
@@ -242,10 +245,9 @@ def _plage_chance(features: tuple[str, ...]) -> float:
 
 def _observed(rng: np.random.Generator, brightness: Floats, angle: u.Quantity) -> Floats:
     """Blur as the seeing does, add photon noise, and count in DN."""
-    # Modelling choices: seeing of 0.5 to 2.5 arcsec, noise of 0.2 to 1 per cent.
-    fwhm = np.exp(rng.uniform(np.log(0.5), np.log(2.5)))
+    fwhm = np.exp(rng.uniform(*np.log(_SEEING)))
     seen = gaussian_filter(brightness, fwhm / 2.3548 / angle.to_value("arcsec"))
-    noise = rng.uniform(0.002, 0.01) * np.sqrt(seen) * rng.standard_normal(seen.shape, dtype=np.float32)
+    noise = rng.uniform(*_NOISE) * np.sqrt(seen) * rng.standard_normal(seen.shape, dtype=np.float32)
     return (_QUIET_LEVEL * np.maximum(seen + noise, 0)).astype(np.float32)
 
 
