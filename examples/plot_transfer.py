@@ -7,7 +7,7 @@ nothing? Transfer can help, do nothing or harm, so this example measures it, wit
 
 No observations come with this package, so stand-ins are made of simulated H-alpha fields. What is measured here thus
 says something about the method and nothing about the Sun. On real images of AIA and HMI, tested on later dates, the
-gain was smaller and mostly not sure: those figures are in the guide, :doc:`/guide/transfer`. Nor is the start a
+gain was smaller, and sure in part: those figures are in the guide, :doc:`/guide/transfer`. Nor is the start a
 stranger to this task: the default weights have seen prominences in fields of this simulation, and real images at 304
 angstrom.
 """
