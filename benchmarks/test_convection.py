@@ -6,6 +6,9 @@ import torch
 
 from sunpy_ml.simulation.convection import convection_run
 
+# The compiler of torch uses what torch itself has deprecated.
+pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")
+
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 BOX = {"shape": (64, 64, 64), "cell": (30, 150, 150) * u.km, "cadence": 15 * u.s}
 
