@@ -17,7 +17,7 @@ from scipy.spatial import cKDTree
 from sunpy.coordinates import HeliographicStonyhurst
 from sunpy.map import Map, make_fitswcs_header
 
-from sunpy_ml.simulation.optics import HMI, IDEAL_28CM, degrade, ratio
+from sunpy_ml.optics import HMI, IDEAL_28CM, degrade, ratio
 
 ###############################################################################
 # Bright cells with dark lanes between them: the distance to the nearest of many random points, less that to the

@@ -77,10 +77,30 @@ def resample_valid(valid: Array, shape: tuple[int, int]) -> Array:
 
 
 def fill_invalid(image: Array, valid: Array, beyond_limb: Array | None = None) -> Array:
-    """The image with its invalid pixels filled, so that a network can read it.
+    """An image with its invalid pixels filled, so that a network can read it or a telescope blur it.
 
-    Gaps take the value of the nearest valid pixel; beyond the limb, where a missing value means that there is
-    no light (or no field) to speak of, they become zero.
+    Parameters
+    ----------
+    image : numpy.ndarray
+        (y, x), in any unit.
+    valid : numpy.ndarray
+        True for the pixels to keep, of the same shape.
+    beyond_limb : numpy.ndarray, optional
+        True beyond the limb, as of `~sunpy_ml.observations.beyond_limb`.
+
+    Returns
+    -------
+    numpy.ndarray
+        Gaps take the value of the nearest valid pixel; beyond the limb, where a missing value means that there is
+        no light (or no field) to speak of, and where no pixel at all is valid, they become zero.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sunpy_ml.observations import fill_invalid
+    >>> image = np.array([[1.0, np.nan, 3.0, 4.0]])
+    >>> fill_invalid(image, np.isfinite(image))
+    array([[1., 1., 3., 4.]])
     """
     if valid.all():
         return image

@@ -89,8 +89,10 @@ def new_map(
     uncertainty: NDUncertainty | None = None,
     unit: u.UnitBase | str | None = None,
     history: list[str] | tuple[str, ...] = (),
+    step: tuple[float, ...] | None = None,
+    origin: tuple[float, float] = (0.0, 0.0),
 ) -> GenericMap:
-    """A Map of the same class over the same field, with other data.
+    """A Map of the same class with other data: over the same field, or where its pixels are said to lie.
 
     Parameters
     ----------
@@ -99,18 +101,22 @@ def new_map(
     data : numpy.ndarray or dask.array.Array
         (y, x); any number of pixels.
     mask, uncertainty
-        Of the new data. Those of ``old`` are kept where none is given and the shape is the same, the uncertainty only
+        Of the new data. Those of ``old`` are kept where none is given and the pixels are the same, the uncertainty only
         if the unit is, too.
     unit : astropy.units.UnitBase or str, optional
         Of the new data, that of ``old`` by default.
     history : sequence of str
         Lines that are added to HISTORY.
+    step : tuple of float, optional
+        Size of a new pixel along y and x, in old ones; by default the new pixels cover the old field.
+    origin : tuple of float
+        Where the first new pixel begins along y and x, in its own size from the edge of the old field.
 
     Returns
     -------
     sunpy.map.GenericMap
-        Same class, metadata and plot settings; ``crpix' = (crpix - 0.5) N + 0.5`` and steps divided by N, where
-        the new Map has N times the pixels along an axis.
+        Same class, metadata and plot settings; ``crpix' = (crpix - 0.5) N - origin + 0.5`` and plate scales divided
+        by N, where N new pixels are as long as an old one.
 
     Examples
     --------
@@ -120,12 +126,23 @@ def new_map(
     >>> scene = halpha_scene("quiet", shape=(64, 64))
     >>> new_map(scene, np.zeros((128, 128))).meta["crpix1"] == 2 * scene.meta["crpix1"] - 0.5
     True
+
+    Pixels of the size of 2.5 old ones, which leave the last of them uncovered:
+
+    >>> new_map(scene, np.zeros((25, 25)), step=(2.5, 2.5)).scale.axis1 / scene.scale.axis1
+    <Quantity 2.5>
     """
-    same_shape = data.shape == old.data.shape
-    mask = old.mask if mask is None and same_shape else mask
-    if uncertainty is None and same_shape and unit is None:
+    if step is None:
+        factors = [new / n for new, n in zip(data.shape, old.data.shape, strict=True)]
+    else:
+        factors = [1 / size for size in step]
+    same_pixels = data.shape == old.data.shape and (*factors, *origin) == (1, 1, 0, 0)
+    mask = old.mask if mask is None and same_pixels else mask
+    if uncertainty is None and same_pixels and unit is None:
         uncertainty = old.uncertainty
-    meta = _scaled_meta(old, data.shape)
+    meta = copy.deepcopy(dict(old.meta))
+    if not same_pixels:
+        meta |= _scaled(meta, old.data.shape, data.shape, factors, origin)
     if unit is not None:
         meta["bunit"] = u.Unit(unit).to_string()
     if history:
@@ -134,25 +151,30 @@ def new_map(
         return type(old)(data, meta, plot_settings=copy.deepcopy(old.plot_settings), mask=mask, uncertainty=uncertainty)
 
 
-def _scaled_meta(old: GenericMap, shape: tuple[int, int]) -> dict[str, Any]:
-    meta = copy.deepcopy(dict(old.meta))
-    factors = [new / n for new, n in zip(shape[::-1], old.data.shape[::-1], strict=True)]
-    if factors == [1, 1]:
-        return meta
-    for axis, factor in enumerate(factors, start=1):
-        # sunpy's own default for a missing CRPIX is the centre of the image, which needs no scaling.
-        if f"crpix{axis}" in meta:
-            meta[f"crpix{axis}"] = (meta[f"crpix{axis}"] - 0.5) * factor + 0.5
-        if f"naxis{axis}" in meta:
-            meta[f"naxis{axis}"] = shape[::-1][axis - 1]
-        if f"cdelt{axis}" in meta or "cd1_1" not in meta:
-            meta[f"cdelt{axis}"] = meta.get(f"cdelt{axis}", 1.0) / factor
+def _scaled(
+    meta: dict[str, Any],
+    old_shape: tuple[int, int],
+    shape: tuple[int, int],
+    factors: list[float],
+    origin: tuple[float, float],
+) -> dict[str, Any]:
+    """What changes in a header, where ``factors`` new pixels along y and x are as long as an old one."""
+    scaled: dict[str, Any] = {}
+    for axis, (n, new, factor, start) in enumerate(zip(old_shape, shape, factors, origin, strict=True)):
+        number = 2 - axis
+        # Without CRPIX sunpy takes the centre of the image, which need not be that of the new one.
+        reference = meta.get(f"crpix{number}", (n + 1) / 2)
+        scaled[f"crpix{number}"] = (reference - 0.5) * factor - start + 0.5
+        if f"naxis{number}" in meta:
+            scaled[f"naxis{number}"] = new
+        if f"cdelt{number}" in meta or "cd1_1" not in meta:
+            scaled[f"cdelt{number}"] = meta.get(f"cdelt{number}", 1.0) / factor
     for i, j in ((1, 1), (1, 2), (2, 1), (2, 2)):
         if f"cd{i}_{j}" in meta:
-            meta[f"cd{i}_{j}"] /= factors[j - 1]
+            scaled[f"cd{i}_{j}"] = meta[f"cd{i}_{j}"] / factors[2 - j]
         if f"pc{i}_{j}" in meta:
-            meta[f"pc{i}_{j}"] *= factors[i - 1] / factors[j - 1]
-    return meta
+            scaled[f"pc{i}_{j}"] = meta[f"pc{i}_{j}"] * (factors[2 - i] / factors[2 - j])
+    return scaled
 
 
 def _spread(mask: Array, shape: tuple[int, int]) -> Array:

@@ -8,10 +8,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sunpy_ml.optics import degrade
     from sunpy_ml.simulation.convection import ConvectionCard, ConvectionRun, carried_field, convection_run
     from sunpy_ml.simulation.halpha import halpha_parameters, halpha_scene, two_ribbon_flare
     from sunpy_ml.simulation.motion import draw_pairs, moving_granulation
-    from sunpy_ml.simulation.optics import degrade
     from sunpy_ml.simulation.photosphere import PhotosphereParameters, PhotosphereScene, photosphere_scene
     from sunpy_ml.simulation.writing import write_simulation
 
@@ -22,7 +22,7 @@ _HOMES = {
     "PhotosphereScene": "sunpy_ml.simulation.photosphere",
     "carried_field": "sunpy_ml.simulation.convection",
     "convection_run": "sunpy_ml.simulation.convection",
-    "degrade": "sunpy_ml.simulation.optics",
+    "degrade": "sunpy_ml.optics",
     "draw_pairs": "sunpy_ml.simulation.motion",
     "halpha_parameters": "sunpy_ml.simulation.halpha",
     "halpha_scene": "sunpy_ml.simulation.halpha",

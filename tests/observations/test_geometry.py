@@ -125,6 +125,31 @@ def test_new_map_follows_the_fits_rule(form):
     )
 
 
+@pytest.mark.parametrize("form", ["crota", "pc", "cd"])
+@pytest.mark.parametrize("centred", [False, True])
+def test_new_pixels_lie_where_they_are_said_to(form, centred):
+    header = rotated_header(30, form, (0.5, 0.8))
+    # Without CRPIX the reference is the centre of the image.
+    header |= {"crpix1": None, "crpix2": None} if centred else {"crpix1": 7.3, "crpix2": 61.0}
+    old = make_map(random_image((60, 80)), naxis1=80, naxis2=60, **header)
+    kept = dict(old.meta)
+    new = new_map(old, np.zeros((20, 50)), step=(2.7, 1.5), origin=(0.4, 0.25))
+    x, y = np.array([0, 3.2, 49]), np.array([0, 11.7, 19])
+    # Pixel edges: coordinate -0.5 is the edge of the image, where the origin is counted from.
+    old_x, old_y = 1.5 * (x + 0.5 + 0.25) - 0.5, 2.7 * (y + 0.5 + 0.4) - 0.5
+    np.testing.assert_allclose(
+        new.wcs.pixel_to_world_values(x, y), old.wcs.pixel_to_world_values(old_x, old_y), rtol=0, atol=1e-10
+    )
+    assert (new.meta["naxis1"], new.meta["naxis2"]) == (50, 20)
+    assert dict(old.meta) == kept
+
+
+def test_a_header_stays_as_it_is_on_the_same_pixels():
+    old = make_map(crpix1=0.1, crpix2=None, cdelt1=None)
+    for same in ({}, {"step": (1.0, 1.0)}):
+        assert dict(new_map(old, old.data, **same).meta) == dict(old.meta)
+
+
 def test_a_plate_scale_keeps_the_field_and_rounds_the_shape():
     observation = make_map(random_image((101, 57)))
     prepared = prepare(observation, card_with(geometry="plate-scale", plate_scale=0.7))

@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 from ndcube import NDCube
 
 from sunpy_ml.exceptions import CardError, ObservationError
-from sunpy_ml.observations import new_map, prepare, quiet_sun_level, wrap
+from sunpy_ml.observations import fill_invalid, new_map, prepare, quiet_sun_level, wrap
 from sunpy_ml.observations.normalisation import NORMALISERS
-from sunpy_ml.observations.resampling import fill_invalid
 from sunpy_ml.weights import Input, get_card
 from tests.maps import make_map, random_image
 
@@ -129,6 +128,10 @@ def test_new_map_keeps_mask_and_uncertainty_where_they_still_mean_something():
     other = new_map(old, np.zeros((30, 40)))
     assert other.mask is None
     assert other.uncertainty is None
+    for moved in ({"origin": (0.0, 0.5)}, {"step": (1.0, 0.5)}):
+        elsewhere = new_map(old, old.data, **moved)
+        assert elsewhere.mask is None
+        assert elsewhere.uncertainty is None
     relevance = new_map(old, old.data, unit=u.one)
     assert relevance.mask is old.mask
     assert relevance.uncertainty is None

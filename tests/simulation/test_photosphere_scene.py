@@ -12,7 +12,7 @@ from scipy.ndimage import distance_transform_edt, gaussian_filter
 from scipy.ndimage import label as labelled
 from sunpy.coordinates import HeliographicStonyhurst, Helioprojective
 
-from sunpy_ml.simulation.optics import HMI, IDEAL_28CM, degrade
+from sunpy_ml.optics import HMI, IDEAL_28CM, degrade
 from sunpy_ml.simulation.photosphere import PhotosphereParameters, photosphere_scene
 
 KINDS = ("network", "plage", "pores", "quiet", "spot")

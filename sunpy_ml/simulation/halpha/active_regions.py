@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sunpy_ml.simulation.halpha.fields import Floats, smooth_noise, wander
+from sunpy_ml.simulation.drawing import Floats, smooth_noise, wander
 from sunpy_ml.simulation.halpha.view import View
 
 __all__ = ["Plage", "Region", "Spots", "draw_plage", "draw_region", "draw_spots"]

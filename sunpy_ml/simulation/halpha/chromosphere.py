@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import fft
 
-from sunpy_ml.simulation.halpha.fields import Complexes, Floats, oriented_noise, smooth_noise, wavenumbers
+from sunpy_ml.simulation.drawing import Complexes, Floats, oriented_noise, smooth_noise, wavenumbers
 from sunpy_ml.simulation.halpha.view import View
 
 __all__ = ["fibril_angle", "fibrils", "limb_darkening", "network_flux", "off_limb"]

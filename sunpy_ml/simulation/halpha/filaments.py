@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sunpy_ml.simulation.halpha.fields import Complexes, Floats, blur, sampled, splat, wander
+from sunpy_ml.simulation.drawing import Complexes, Floats, blur, sampled, splat, wander
 from sunpy_ml.simulation.halpha.view import View
 
 __all__ = ["Filament", "draw_filament"]

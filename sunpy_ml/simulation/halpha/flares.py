@@ -7,8 +7,8 @@ import astropy.units as u
 import numpy as np
 import numpy.typing as npt
 
-from sunpy_ml.simulation.halpha.fields import Floats, blur, sampled, splat, wander
-from sunpy_ml.simulation.halpha.view import plate_scale
+from sunpy_ml.simulation.drawing import Floats, blur, sampled, splat, wander
+from sunpy_ml.simulation.plate_scale import pixel_angle
 
 __all__ = ["Ribbons", "TwoRibbonFlare", "draw_ribbons", "two_ribbon_flare"]
 
@@ -186,7 +186,7 @@ def two_ribbon_flare(
         raise ValueError(f"image has shape {before.shape}: give a two-dimensional array")
     if saturation is not None and not saturation > 1:
         raise ValueError(f"saturation is {saturation}: give more than 1, the quiet level, or None")
-    pixel = plate_scale(scale).to_value("rad") * _MM_PER_RADIAN
+    pixel = pixel_angle(scale).to_value("rad") * _MM_PER_RADIAN
     rows, columns = before.shape
     drawn = (rng.uniform(0.4, 0.6) * (columns - 1), rng.uniform(0.4, 0.6) * (rows - 1))
     column, row = drawn if center is None else center

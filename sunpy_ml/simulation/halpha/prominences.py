@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from sunpy_ml.simulation.halpha.fields import Floats, blur, sampled, splat, wander
+from sunpy_ml.simulation.drawing import Floats, blur, sampled, splat, wander
 from sunpy_ml.simulation.halpha.view import View
 
 __all__ = ["draw_prominence"]

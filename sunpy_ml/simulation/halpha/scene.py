@@ -13,13 +13,14 @@ from sunpy.map import GenericMap
 from sunpy.sun import constants
 from sunpy.time import parse_time
 
+from sunpy_ml.simulation.drawing import Complexes, Floats, smooth_noise
 from sunpy_ml.simulation.halpha import chromosphere
 from sunpy_ml.simulation.halpha.active_regions import draw_plage, draw_region, draw_spots
-from sunpy_ml.simulation.halpha.fields import Complexes, Floats, smooth_noise
 from sunpy_ml.simulation.halpha.filaments import draw_filament
 from sunpy_ml.simulation.halpha.flares import draw_ribbons
 from sunpy_ml.simulation.halpha.prominences import draw_prominence
-from sunpy_ml.simulation.halpha.view import View, look_at, plate_scale
+from sunpy_ml.simulation.halpha.view import View, look_at
+from sunpy_ml.simulation.plate_scale import pixel_angle
 
 __all__ = ["halpha_scene"]
 
@@ -120,7 +121,7 @@ def halpha_scene(
     'filaments, sunspots'
     """
     features = _features(kind, extra)
-    angle = plate_scale(scale)
+    angle = pixel_angle(scale)
     rows, columns = _checked_shape(shape)
     generator = np.random.default_rng(seed)
     parts = dict(zip(_PARTS, generator.spawn(len(_PARTS)), strict=True))

@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass
 
-import astropy.units as u
 import numpy as np
 
-from sunpy_ml.simulation.halpha.fields import Floats
+from sunpy_ml.simulation.drawing import Floats
 
-__all__ = ["View", "look_at", "plate_scale"]
+__all__ = ["View", "look_at"]
 
 # Axes of the observer: Tx (solar west), Ty (north), and from the observer to the centre of the Sun.
 _TOWARD_OBSERVER = np.array([0.0, 0.0, -1.0])
@@ -169,13 +168,6 @@ def look_at(
         x=(stretch * west).astype(np.float32),
         y=(stretch * north).astype(np.float32),
     )
-
-
-def plate_scale(scale: u.Quantity) -> u.Quantity:
-    """Return the angle of a pixel, after checking that it is one positive number."""
-    if not scale.isscalar or not 0 < scale.value < np.inf:
-        raise ValueError(f"scale is {scale}: give one positive plate scale, such as 1.06 * u.arcsec / u.pix")
-    return scale * u.pix
 
 
 def _pixel_offsets(shape: tuple[int, int]) -> tuple[Floats, Floats]:

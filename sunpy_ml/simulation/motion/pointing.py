@@ -12,6 +12,8 @@ from sunpy.coordinates import HeliographicStonyhurst, Helioprojective
 from sunpy.map import GenericMap
 from sunpy.sun import constants
 
+from sunpy_ml.simulation.plate_scale import pixel_angle
+
 __all__ = ["Pointing", "look", "look_like"]
 
 # A Map may be turned by so much, and its pixels may be so far from square.
@@ -79,8 +81,7 @@ class Pointing:
 
 def look(shape: tuple[int, int], scale: u.Quantity, center: SkyCoord | None, time: Time) -> Pointing:
     """Look at a place from 1 au at Stonyhurst longitude and latitude 0; the middle of the disk unless one is given."""
-    if not scale.isscalar or not 0 < scale.value < np.inf:
-        raise ValueError(f"scale is {scale}: give one positive plate scale, such as 0.1 * u.arcsec / u.pix")
+    pixel_angle(scale)  # refuses what is none
     if center is None:
         tx, ty = 0.0, 0.0
     elif not isinstance(center, SkyCoord) or not center.isscalar:

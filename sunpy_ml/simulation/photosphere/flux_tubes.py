@@ -5,7 +5,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from sunpy_ml.simulation.halpha.fields import Floats, blur, smooth_noise
+from sunpy_ml.simulation.drawing import Floats, blur, smooth_noise
 from sunpy_ml.simulation.photosphere.spots import Grid
 
 __all__ = ["Concentrations", "balanced", "concentrations", "draw_orders", "filled", "internetwork", "lit"]

@@ -4,7 +4,7 @@ import numpy as np
 from scipy import fft
 from scipy.spatial import cKDTree
 
-from sunpy_ml.simulation.halpha.fields import Floats, smooth_noise, wavenumbers
+from sunpy_ml.simulation.drawing import Floats, smooth_noise, wavenumbers
 
 __all__ = ["granulation", "lanes"]
 

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.ndimage import map_coordinates
 from scipy.spatial import cKDTree
 
-from sunpy_ml.simulation.halpha.fields import Floats, smooth_noise
+from sunpy_ml.simulation.drawing import Floats, smooth_noise
 from sunpy_ml.simulation.photosphere.parameters import PhotosphereParameters
 from sunpy_ml.simulation.photosphere.spots import Grid, Spot
 

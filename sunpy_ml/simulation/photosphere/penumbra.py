@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import fft
 
-from sunpy_ml.simulation.halpha.fields import Floats, blur, oriented_noise, smooth_noise, wavenumbers
+from sunpy_ml.simulation.drawing import Floats, blur, oriented_noise, smooth_noise, wavenumbers
 from sunpy_ml.simulation.photosphere.parameters import PhotosphereParameters
 from sunpy_ml.simulation.photosphere.spots import Grid, Spots
 

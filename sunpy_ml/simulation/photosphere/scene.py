@@ -11,8 +11,7 @@ from sunpy.map import GenericMap, make_fitswcs_header
 from sunpy.sun import constants
 from sunpy.time import parse_time
 
-from sunpy_ml.simulation.halpha.fields import Floats
-from sunpy_ml.simulation.halpha.view import plate_scale
+from sunpy_ml.simulation.drawing import Floats
 from sunpy_ml.simulation.photosphere import flux_tubes
 from sunpy_ml.simulation.photosphere.granulation import granulation as draw_granulation
 from sunpy_ml.simulation.photosphere.granulation import lanes
@@ -20,6 +19,7 @@ from sunpy_ml.simulation.photosphere.layout import Envelopes, draw_envelopes, dr
 from sunpy_ml.simulation.photosphere.parameters import PhotosphereParameters
 from sunpy_ml.simulation.photosphere.penumbra import draw_filaments, spot_field, spot_light
 from sunpy_ml.simulation.photosphere.spots import Grid, Spots, add_umbral_detail, draw_spots
+from sunpy_ml.simulation.plate_scale import pixel_angle
 
 __all__ = ["PhotosphereScene", "photosphere_scene"]
 
@@ -69,10 +69,9 @@ def photosphere_scene(
     """
     Simulate a continuum image and a magnetogram of the same piece of the photosphere.
 
-    They are drawn at high resolution, without telescope and without noise:
-    `~sunpy_ml.simulation.optics.degrade` tells what an instrument makes of them. Features have solar sizes, in Mm,
-    whatever the plate scale. They are drawn after what is known of their shapes, brightness and field, not computed
-    from magnetohydrodynamics.
+    They are drawn at high resolution, without telescope and without noise: `~sunpy_ml.optics.degrade` tells what an
+    instrument makes of them. Features have solar sizes, in Mm, whatever the plate scale. They are drawn after what is
+    known of their shapes, brightness and field, not computed from magnetohydrodynamics.
 
     Parameters
     ----------
@@ -131,7 +130,7 @@ def photosphere_scene(
     if kind not in _KINDS:
         raise ValueError(f"kind is {kind!r}: choose one of {', '.join(_KINDS)}")
     card = PhotosphereParameters() if parameters is None else parameters
-    step = float(plate_scale(scale).to_value("rad")) * _DISTANCE
+    step = float(pixel_angle(scale).to_value("rad")) * _DISTANCE
     rows, columns = _checked_shape(kind, shape, step)
     date = parse_time(time)
     middle = _pointing(center, date)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from sunpy_ml.simulation.halpha.fields import Floats, smooth_noise, splat, wander
+from sunpy_ml.simulation.drawing import Floats, smooth_noise, splat, wander
 from sunpy_ml.simulation.photosphere.parameters import PhotosphereParameters
 
 __all__ = ["Grid", "Spot", "Spots", "add_umbral_detail", "draw_spots"]

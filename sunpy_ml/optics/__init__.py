@@ -1,19 +1,19 @@
 """Optics: what telescopes, the air and detectors do to images, in torch, differentiable and in batches."""
 
-from sunpy_ml.simulation.optics.airy import airy_mtf, airy_psf
-from sunpy_ml.simulation.optics.camera import Camera, observe
-from sunpy_ml.simulation.optics.convolving import Padding, apply_transfer, convolve
-from sunpy_ml.simulation.optics.degrading import degrade
-from sunpy_ml.simulation.optics.detector import add_noise, sample
-from sunpy_ml.simulation.optics.phase import kolmogorov_coefficients, kolmogorov_screen, kolmogorov_structure
-from sunpy_ml.simulation.optics.seeing import (
+from sunpy_ml.optics.airy import airy_mtf, airy_psf
+from sunpy_ml.optics.camera import Camera, observe
+from sunpy_ml.optics.convolving import Padding, apply_transfer, convolve
+from sunpy_ml.optics.degrading import degrade
+from sunpy_ml.optics.detector import add_noise, sample
+from sunpy_ml.optics.phase import kolmogorov_coefficients, kolmogorov_screen, kolmogorov_structure
+from sunpy_ml.optics.seeing import (
     long_exposure_mtf,
     psf_from_phase,
     pupil_grid,
     seeing_psf,
     short_exposure_mtf,
 )
-from sunpy_ml.simulation.optics.telescope import (
+from sunpy_ml.optics.telescope import (
     GST_NIRIS,
     HINODE_SOT,
     HMI,
@@ -25,9 +25,9 @@ from sunpy_ml.simulation.optics.telescope import (
     Telescope,
     telescope_table,
 )
-from sunpy_ml.simulation.optics.transfer import Transfer, grid_response, pixel_transfer, product, ratio
-from sunpy_ml.simulation.optics.wachter import WACHTER, WACHTER_MODIFIED, WachterForm
-from sunpy_ml.simulation.optics.zernike import noll_covariance, noll_index, zernike
+from sunpy_ml.optics.transfer import Transfer, grid_response, pixel_transfer, product, ratio
+from sunpy_ml.optics.wachter import WACHTER, WACHTER_MODIFIED, WachterForm
+from sunpy_ml.optics.zernike import noll_covariance, noll_index, zernike
 
 __all__ = [
     "GST_NIRIS",

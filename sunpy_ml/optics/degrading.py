@@ -13,17 +13,17 @@ from sunpy_ml.observations import (
     as_map,
     beyond_limb,
     celestial_wcs,
+    fill_invalid,
     new_map,
+    plate_scale,
     quiet_headers,
     quiet_sun_level,
     self_contained,
 )
-from sunpy_ml.observations.facts import plate_scale
-from sunpy_ml.observations.resampling import fill_invalid
-from sunpy_ml.simulation.optics.camera import Camera
-from sunpy_ml.simulation.optics.convolving import Padding
-from sunpy_ml.simulation.optics.detector import add_noise
-from sunpy_ml.simulation.optics.telescope import HMI, Telescope
+from sunpy_ml.optics.camera import Camera
+from sunpy_ml.optics.convolving import Padding
+from sunpy_ml.optics.detector import add_noise
+from sunpy_ml.optics.telescope import HMI, Telescope
 from sunpy_ml.version import version
 
 __all__ = ["degrade"]
@@ -98,7 +98,7 @@ def degrade(
     --------
     >>> import astropy.units as u
     >>> from sunpy_ml.simulation import halpha_scene
-    >>> from sunpy_ml.simulation.optics import degrade
+    >>> from sunpy_ml.optics import degrade
     >>> fine = halpha_scene("quiet", scale=0.1 * u.arcsec / u.pix, shape=(252, 504))
     >>> seen = degrade(fine, noise=0.1 * u.percent)
     >>> seen.data.shape, seen.scale.axis1
@@ -178,10 +178,9 @@ def _as_seen(
         mask = invalid
         for axis in (0, 1):
             mask = _touched(mask, data.shape[axis], ratios[axis], phase[axis], axis)
-    result = new_map(m, data, mask=mask, history=[history])
-    # It is kept where the shape is, and the values are others now.
+    result = new_map(m, data, mask=mask, history=[history], step=ratios, origin=phase)
+    # It is kept where the pixels are, and the values are others now.
     result.uncertainty = None
-    _place(result, m.data.shape, ratios, phase)
     return result
 
 
@@ -193,23 +192,3 @@ def _touched(flags: Array, count: int, ratio: float, phase: float, axis: int) ->
     last = np.minimum(np.ceil(edges[1:] - 1e-6).astype(int), flags.shape[axis])
     sums = np.insert(flags.cumsum(axis=axis), 0, 0, axis=axis)
     return sums.take(last, axis=axis) > sums.take(first, axis=axis)
-
-
-def _place(result: GenericMap, shape: tuple[int, int], ratios: tuple[float, ...], phase: tuple[float, float]) -> None:
-    """Mend the header that `new_map` gave, as if the new pixels covered the old field exactly.
-
-    They begin somewhat inside of it and end somewhat before its end, and have the size that they have.
-    """
-    meta = result.meta
-    gains = [old / (new * ratio) for old, new, ratio in zip(shape, result.data.shape, ratios, strict=True)][::-1]
-    for axis, gain in enumerate(gains, start=1):
-        middle = (result.data.shape[2 - axis] + 1) / 2
-        reference = meta.get(f"crpix{axis}", middle)
-        meta[f"crpix{axis}"] = (reference - 0.5) * gain - phase[2 - axis] + 0.5
-        if f"cdelt{axis}" in meta or "cd1_1" not in meta:
-            meta[f"cdelt{axis}"] = meta.get(f"cdelt{axis}", 1.0) / gain
-    for i, j in ((1, 1), (1, 2), (2, 1), (2, 2)):
-        if f"cd{i}_{j}" in meta:
-            meta[f"cd{i}_{j}"] /= gains[j - 1]
-        if f"pc{i}_{j}" in meta:
-            meta[f"pc{i}_{j}"] *= gains[i - 1] / gains[j - 1]

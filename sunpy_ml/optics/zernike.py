@@ -31,7 +31,7 @@ def noll_index(mode: int) -> tuple[int, int]:
 
     Examples
     --------
-    >>> from sunpy_ml.simulation.optics import noll_index
+    >>> from sunpy_ml.optics import noll_index
     >>> [noll_index(mode) for mode in (1, 2, 3, 4, 5, 6, 11)]
     [(0, 0), (1, 1), (1, -1), (2, 0), (2, -2), (2, 2), (4, 0)]
     """
@@ -71,7 +71,7 @@ def zernike(modes: int | Sequence[int], y: torch.Tensor, x: torch.Tensor) -> tor
     Examples
     --------
     >>> import torch
-    >>> from sunpy_ml.simulation.optics import zernike
+    >>> from sunpy_ml.optics import zernike
     >>> zernike([1, 2, 4], torch.tensor(0.0), torch.tensor([0.0, 0.5, 1.0]))
     tensor([[ 1.0000,  1.0000,  1.0000],
             [ 0.0000,  1.0000,  2.0000],
@@ -110,7 +110,7 @@ def noll_covariance(modes: int | Sequence[int]) -> torch.Tensor:
 
     Examples
     --------
-    >>> from sunpy_ml.simulation.optics import noll_covariance
+    >>> from sunpy_ml.optics import noll_covariance
     >>> noll_covariance([2, 4, 8])
     tensor([[ 0.4489,  0.0000, -0.0142],
             [ 0.0000,  0.0232,  0.0000],

@@ -7,7 +7,7 @@ from astropy.coordinates import SkyCoord
 from astropy.nddata import StdDevUncertainty
 
 from sunpy_ml.exceptions import ObservationError
-from sunpy_ml.simulation.optics import HMI, IDEAL_28CM, MDI, Padding, degrade
+from sunpy_ml.optics import HMI, IDEAL_28CM, MDI, Padding, degrade
 from tests.maps import make_map, rotated_header
 
 STEP = u.arcsec / u.pix

@@ -5,10 +5,10 @@ import math
 import astropy.units as u
 import torch
 
-from sunpy_ml.simulation.optics.convolving import Padding, check_image, filtered, steps_of
-from sunpy_ml.simulation.optics.detector import sampled_length, sampling_matrix
-from sunpy_ml.simulation.optics.telescope import Telescope
-from sunpy_ml.simulation.optics.transfer import grid_response, ratio
+from sunpy_ml.optics.convolving import Padding, check_image, filtered, steps_of
+from sunpy_ml.optics.detector import sampled_length, sampling_matrix
+from sunpy_ml.optics.telescope import Telescope
+from sunpy_ml.optics.transfer import grid_response, ratio
 
 __all__ = ["Camera", "observe"]
 
@@ -64,7 +64,7 @@ class Camera:
 
     >>> import astropy.units as u
     >>> import torch
-    >>> from sunpy_ml.simulation.optics import HMI, IDEAL_28CM, Camera
+    >>> from sunpy_ml.optics import HMI, IDEAL_28CM, Camera
     >>> camera = Camera(HMI, (64, 80), scale=IDEAL_28CM.pixel, source=IDEAL_28CM)
     >>> camera(torch.rand(5, 1, 64, 80)).shape
     torch.Size([5, 1, 32, 40])
@@ -169,7 +169,7 @@ def observe(
     --------
     >>> import astropy.units as u
     >>> import torch
-    >>> from sunpy_ml.simulation.optics import HMI, observe
+    >>> from sunpy_ml.optics import HMI, observe
     >>> observe(torch.ones(101, 101), HMI, scale=0.1 * u.arcsec / u.pix).shape
     torch.Size([20, 20])
     """

@@ -6,7 +6,7 @@ import pytest
 import torch
 from scipy import ndimage
 
-from sunpy_ml.simulation.optics import (
+from sunpy_ml.optics import (
     HMI,
     IDEAL_28CM,
     Padding,
@@ -16,7 +16,7 @@ from sunpy_ml.simulation.optics import (
     grid_response,
     sample,
 )
-from sunpy_ml.simulation.optics.detector import sampling_matrix
+from sunpy_ml.optics.detector import sampling_matrix
 
 STEP = 1 * u.arcsec / u.pix
 

@@ -10,7 +10,7 @@ import torch
 from scipy.integrate import simpson
 from scipy.special import j0, j1
 
-from sunpy_ml.simulation.optics import (
+from sunpy_ml.optics import (
     HINODE_SOT,
     HMI,
     HMI_WACHTER,

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from scipy.fft import next_fast_len
 
-from sunpy_ml.simulation.optics.zernike import noll_covariance
+from sunpy_ml.optics.zernike import noll_covariance
 
 __all__ = ["kolmogorov_coefficients", "kolmogorov_screen", "kolmogorov_structure"]
 
@@ -44,7 +44,7 @@ def kolmogorov_structure(separation: u.Quantity[u.m], *, fried: u.Quantity[u.m])
     Examples
     --------
     >>> import astropy.units as u
-    >>> from sunpy_ml.simulation.optics import kolmogorov_structure
+    >>> from sunpy_ml.optics import kolmogorov_structure
     >>> kolmogorov_structure([10, 20] * u.cm, fried=10 * u.cm)
     tensor([ 6.8839, 21.8547], dtype=torch.float64)
     """
@@ -101,7 +101,7 @@ def kolmogorov_screen(
     --------
     >>> import astropy.units as u
     >>> import torch
-    >>> from sunpy_ml.simulation.optics import kolmogorov_screen
+    >>> from sunpy_ml.optics import kolmogorov_screen
     >>> generator = torch.Generator().manual_seed(0)
     >>> kolmogorov_screen((32, 48), pixel=1 * u.cm / u.pix, fried=10 * u.cm, batch=3, generator=generator).shape
     torch.Size([3, 32, 48])
@@ -165,7 +165,7 @@ def kolmogorov_coefficients(
     --------
     >>> import astropy.units as u
     >>> import torch
-    >>> from sunpy_ml.simulation.optics import kolmogorov_coefficients
+    >>> from sunpy_ml.optics import kolmogorov_coefficients
     >>> generator = torch.Generator().manual_seed(0)
     >>> drawn = kolmogorov_coefficients(
     ...     range(2, 22), aperture=1 * u.m, fried=10 * u.cm, batch=5000, generator=generator

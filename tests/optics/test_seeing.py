@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from sunpy_ml.simulation.optics import (
+from sunpy_ml.optics import (
     HINODE_SOT,
     IDEAL_28CM,
     Telescope,
@@ -23,8 +23,8 @@ from sunpy_ml.simulation.optics import (
     short_exposure_mtf,
     zernike,
 )
-from sunpy_ml.simulation.optics.phase import _PARABOLA, _embedding
-from sunpy_ml.simulation.optics.seeing import _tilt
+from sunpy_ml.optics.phase import _PARABOLA, _embedding
+from sunpy_ml.optics.seeing import _tilt
 
 HALF_METRE = Telescope("Test", aperture=50 * u.cm, wavelength=500 * u.nm, pixel=0.1 * u.arcsec / u.pix)
 # Noll 1976, table IV: what is left of the phase after the first modes, for an aperture as wide as Fried's parameter.

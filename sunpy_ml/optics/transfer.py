@@ -39,7 +39,7 @@ def pixel_transfer(pixel: u.Quantity[u.arcsec / u.pix]) -> Transfer:
     --------
     >>> import astropy.units as u
     >>> import torch
-    >>> from sunpy_ml.simulation.optics import pixel_transfer
+    >>> from sunpy_ml.optics import pixel_transfer
     >>> float(pixel_transfer(0.504 * u.arcsec / u.pix)(torch.tensor(0.0), torch.tensor(0.96)))
     0.6570348
     """
@@ -96,7 +96,7 @@ def ratio(numerator: Transfer, denominator: Transfer, *, floor: float = 0.01) ->
     Examples
     --------
     >>> import torch
-    >>> from sunpy_ml.simulation.optics import HMI, IDEAL_28CM, ratio
+    >>> from sunpy_ml.optics import HMI, IDEAL_28CM, ratio
     >>> missing = ratio(HMI.transfer(), IDEAL_28CM.transfer())
     >>> missing(torch.tensor(0.0), torch.tensor([0.0, 1.0, 3.0]))
     tensor([1.0000, 0.0445, 0.0000])

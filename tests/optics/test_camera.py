@@ -6,7 +6,7 @@ import pytest
 import torch
 from astropy.io import fits
 
-from sunpy_ml.simulation.optics import (
+from sunpy_ml.optics import (
     HMI,
     HMI_WACHTER,
     IDEAL_28CM,

@@ -7,9 +7,9 @@ import astropy.units as u
 import torch
 from astropy.table import QTable
 
-from sunpy_ml.simulation.optics.airy import airy_psf, annular_mtf, check_obscuration, cutoff
-from sunpy_ml.simulation.optics.transfer import Transfer, per_arcsec
-from sunpy_ml.simulation.optics.wachter import WACHTER, WACHTER_MODIFIED
+from sunpy_ml.optics.airy import airy_psf, annular_mtf, check_obscuration, cutoff
+from sunpy_ml.optics.transfer import Transfer, per_arcsec
+from sunpy_ml.optics.wachter import WACHTER, WACHTER_MODIFIED
 
 __all__ = [
     "GST_NIRIS",
@@ -66,7 +66,7 @@ class Telescope:
     --------
     >>> from dataclasses import replace
     >>> import astropy.units as u
-    >>> from sunpy_ml.simulation.optics import HINODE_SOT
+    >>> from sunpy_ml.optics import HINODE_SOT
     >>> replace(HINODE_SOT, wavelength=630.2 * u.nm).cutoff
     <Quantity 3.84650651 1 / arcsec>
     """
@@ -204,7 +204,7 @@ def telescope_table() -> QTable:
 
     Examples
     --------
-    >>> from sunpy_ml.simulation.optics import telescope_table
+    >>> from sunpy_ml.optics import telescope_table
     >>> table = telescope_table()
     >>> table["cutoff"][table["name"] == "SDO/HMI"]
     <Quantity [1.09947541] 1 / arcsec>

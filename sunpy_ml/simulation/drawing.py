@@ -1,4 +1,4 @@
-"""Random fields, wandering curves and their drawing: what all the renderers are made of."""
+"""Random fields, wandering curves and how they come onto pixels: what scenes are drawn with."""
 
 from collections.abc import Callable
 from typing import Any, TypeAlias

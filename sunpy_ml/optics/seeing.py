@@ -5,10 +5,10 @@ import math
 import astropy.units as u
 import torch
 
-from sunpy_ml.simulation.optics.airy import check_obscuration, cutoff
-from sunpy_ml.simulation.optics.phase import STRENGTH, kolmogorov_screen
-from sunpy_ml.simulation.optics.telescope import Telescope
-from sunpy_ml.simulation.optics.transfer import per_arcsec
+from sunpy_ml.optics.airy import check_obscuration, cutoff
+from sunpy_ml.optics.phase import STRENGTH, kolmogorov_screen
+from sunpy_ml.optics.telescope import Telescope
+from sunpy_ml.optics.transfer import per_arcsec
 
 __all__ = ["long_exposure_mtf", "psf_from_phase", "pupil_grid", "seeing_psf", "short_exposure_mtf"]
 
@@ -44,7 +44,7 @@ def pupil_grid(
 
     Examples
     --------
-    >>> from sunpy_ml.simulation.optics import pupil_grid
+    >>> from sunpy_ml.optics import pupil_grid
     >>> pupil, y, x = pupil_grid(64)
     >>> round(float(pupil.mean()), 3)  # pi / 4
     0.785
@@ -104,7 +104,7 @@ def psf_from_phase(
     --------
     >>> import astropy.units as u
     >>> import torch
-    >>> from sunpy_ml.simulation.optics import IDEAL_28CM, psf_from_phase
+    >>> from sunpy_ml.optics import IDEAL_28CM, psf_from_phase
     >>> flat = psf_from_phase(torch.zeros(64, 64), IDEAL_28CM, scale=0.1 * u.arcsec / u.pix, size=65)
     >>> flat.sum(), flat.argmax() == 32 * 65 + 32
     (tensor(1.0000), tensor(True))
@@ -183,7 +183,7 @@ def seeing_psf(
     --------
     >>> import astropy.units as u
     >>> import torch
-    >>> from sunpy_ml.simulation.optics import IDEAL_28CM, seeing_psf
+    >>> from sunpy_ml.optics import IDEAL_28CM, seeing_psf
     >>> generator = torch.Generator().manual_seed(0)
     >>> seeing_psf(
     ...     IDEAL_28CM, fried=7 * u.cm, scale=0.1 * u.arcsec / u.pix, size=64, batch=2, points=64, generator=generator
@@ -226,7 +226,7 @@ def long_exposure_mtf(
     Examples
     --------
     >>> import astropy.units as u
-    >>> from sunpy_ml.simulation.optics import long_exposure_mtf
+    >>> from sunpy_ml.optics import long_exposure_mtf
     >>> long_exposure_mtf([0, 0.5, 1] / u.arcsec, fried=10 * u.cm, wavelength=500 * u.nm)
     tensor([1.0000, 0.3194, 0.0267], dtype=torch.float64)
     """
@@ -264,7 +264,7 @@ def short_exposure_mtf(
     Examples
     --------
     >>> import astropy.units as u
-    >>> from sunpy_ml.simulation.optics import short_exposure_mtf
+    >>> from sunpy_ml.optics import short_exposure_mtf
     >>> short_exposure_mtf(0.5 / u.arcsec, fried=10 * u.cm, wavelength=500 * u.nm, aperture=50 * u.cm)
     tensor(0.5455, dtype=torch.float64)
     """

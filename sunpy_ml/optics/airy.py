@@ -5,7 +5,7 @@ import math
 import astropy.units as u
 import torch
 
-from sunpy_ml.simulation.optics.transfer import per_arcsec
+from sunpy_ml.optics.transfer import per_arcsec
 
 __all__ = ["airy_mtf", "airy_psf", "annular_mtf"]
 
@@ -48,7 +48,7 @@ def airy_mtf(
     Examples
     --------
     >>> import astropy.units as u
-    >>> from sunpy_ml.simulation.optics import airy_mtf
+    >>> from sunpy_ml.optics import airy_mtf
     >>> airy_mtf([0, 1.1, 2.3] / u.arcsec, aperture=28 * u.cm, wavelength=617.33 * u.nm)
     tensor([1.0000, 0.3907, 0.0000], dtype=torch.float64)
     """
@@ -86,7 +86,7 @@ def airy_psf(
     Examples
     --------
     >>> import astropy.units as u
-    >>> from sunpy_ml.simulation.optics import airy_psf
+    >>> from sunpy_ml.optics import airy_psf
     >>> first_zero = 1.21967 * (617.33 * u.nm / (28 * u.cm)) * u.rad
     >>> bool(airy_psf(first_zero, aperture=28 * u.cm, wavelength=617.33 * u.nm) < 1e-9)
     True

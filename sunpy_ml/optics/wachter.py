@@ -51,7 +51,7 @@ class WachterForm:
 
     Examples
     --------
-    >>> from sunpy_ml.simulation.optics import WACHTER_MODIFIED
+    >>> from sunpy_ml.optics import WACHTER_MODIFIED
     >>> round(WACHTER_MODIFIED.wing_energy, 3)
     0.434
     """

@@ -3,7 +3,7 @@
 import astropy.units as u
 import torch
 
-from sunpy_ml.simulation.optics.convolving import check_image, steps_of
+from sunpy_ml.optics.convolving import check_image, steps_of
 
 __all__ = ["add_noise", "sample", "sampled_length", "sampling_matrix"]
 
@@ -49,7 +49,7 @@ def sample(
     --------
     >>> import astropy.units as u
     >>> import torch
-    >>> from sunpy_ml.simulation.optics import sample
+    >>> from sunpy_ml.optics import sample
     >>> step = 1 * u.arcsec / u.pix
     >>> sample(torch.ones(1, 30, 45), scale=step, pixel=2.5 * step, phase=(0, 0.5)).shape
     torch.Size([1, 12, 17])
@@ -139,7 +139,7 @@ def add_noise(
     Examples
     --------
     >>> import torch
-    >>> from sunpy_ml.simulation.optics import add_noise
+    >>> from sunpy_ml.optics import add_noise
     >>> noisy = add_noise(torch.ones(200, 200), photons=1e4, generator=torch.Generator().manual_seed(1))
     >>> noisy.std()
     tensor(0.0100)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from scipy.fft import next_fast_len
 
-from sunpy_ml.simulation.optics.transfer import Transfer, grid_response
+from sunpy_ml.optics.transfer import Transfer, grid_response
 
 __all__ = ["Padding", "apply_transfer", "convolve", "filtered", "steps_of"]
 
@@ -37,7 +37,7 @@ class Padding:
 
     Examples
     --------
-    >>> from sunpy_ml.simulation.optics import Padding
+    >>> from sunpy_ml.optics import Padding
     >>> Padding("mirror")
     Traceback (most recent call last):
     ...
@@ -129,7 +129,7 @@ def apply_transfer(
     --------
     >>> import astropy.units as u
     >>> import torch
-    >>> from sunpy_ml.simulation.optics import HMI, apply_transfer
+    >>> from sunpy_ml.optics import HMI, apply_transfer
     >>> point = torch.zeros(64, 64)
     >>> point[32, 32] = 1
     >>> seen = apply_transfer(point, HMI.transfer(), scale=0.25 * u.arcsec / u.pix)
@@ -171,7 +171,7 @@ def convolve(image: torch.Tensor, kernel: torch.Tensor, *, padding: Padding | No
     Examples
     --------
     >>> import torch
-    >>> from sunpy_ml.simulation.optics import convolve
+    >>> from sunpy_ml.optics import convolve
     >>> convolve(torch.eye(3), torch.tensor([[0.0, 0.5, 0.5]])).round(decimals=3)
     tensor([[0.5000, 0.5000, 0.0000],
             [0.0000, 0.5000, 0.5000],

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import center_of_mass, gaussian_filter
 
-from sunpy_ml.simulation.halpha.fields import blur, oriented_noise, smooth_noise, splat, wander
+from sunpy_ml.simulation.drawing import blur, oriented_noise, smooth_noise, splat, wander
 
 
 def rng():
