@@ -2,7 +2,7 @@
 
 from sunpy_ml.inference.devices import choose_device, choose_precision
 from sunpy_ml.inference.lazy import run_lazy
-from sunpy_ml.inference.optimise import fold_batch_norm
+from sunpy_ml.inference.optimise import fold, fold_batch_norm
 from sunpy_ml.inference.run import run, run_tiled
 from sunpy_ml.inference.tiles import Tile, plan_tiles
 from sunpy_ml.inference.turns import turn_back, turns
@@ -11,6 +11,7 @@ __all__ = [
     "Tile",
     "choose_device",
     "choose_precision",
+    "fold",
     "fold_batch_norm",
     "plan_tiles",
     "run",

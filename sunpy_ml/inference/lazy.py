@@ -21,6 +21,7 @@ def run_lazy(
     *,
     halo: int,
     factor: int = 1,
+    channels: int | None = None,
     multiple: int = 1,
     device: str | torch.device | None = None,
     precision: str = "float32",
@@ -33,7 +34,7 @@ def run_lazy(
     Parameters
     ----------
     load : callable
-        Gives the network, which takes (1, 1, H, W) and gives (1, 1, factor H, factor W). It is called where a
+        Gives the network, which takes (1, 1, H, W) and gives (1, C, factor H, factor W). It is called where a
         block is computed, so that the graph that travels to the workers holds no weights.
     image : dask.array.Array
         float32, (H, W); where ``multiple`` is not 1 its chunks must begin at multiples of it.
@@ -41,13 +42,16 @@ def run_lazy(
         At least the receptive radius.
     factor : int
         How much finer the answer is.
+    channels : int, optional
+        How many channels the answer has; None takes the first and gives it no axis of channels.
     multiple, device, precision
         As in `run_tiled`.
 
     Returns
     -------
     dask.array.Array
-        float32, (factor H, factor W).
+        float32, (factor H, factor W), or (channels, factor H, factor W) in one chunk along the channels. Computing
+        it raises ValueError if the network gives another factor or number of channels.
 
     Examples
     --------
@@ -60,15 +64,22 @@ def run_lazy(
     import dask.array as da
 
     halo = -(-halo // multiple) * multiple
+    if halo:
+        # A halo reaches into the next block and no farther.
+        image = image.rechunk(tuple(da.overlap.ensure_minimum_chunksize(halo, along) for along in image.chunks))
+    sizes = tuple(tuple(factor * size for size in along) for along in image.chunks)
     overlapping = da.overlap.overlap(image, depth=halo, boundary="none") if halo else image
     return da.map_blocks(
         _predict_block,
         overlapping,
-        chunks=tuple(tuple(factor * size for size in sizes) for sizes in image.chunks),
+        chunks=sizes if channels is None else ((channels,), *sizes),
+        new_axis=None if channels is None else 0,
         dtype=np.float32,
-        meta=np.empty((0, 0), np.float32),
+        meta=np.empty((0,) * (2 if channels is None else 3), np.float32),
         load=load,
-        margin=factor * halo,
+        factor=factor,
+        channels=channels,
+        halo=halo,
         options={"multiple": multiple, "device": device, "precision": precision},
     )
 
@@ -77,16 +88,25 @@ def _predict_block(
     block: Array,
     *,
     load: Callable[[], nn.Module],
-    margin: int,
+    factor: int,
+    channels: int | None,
+    halo: int,
     options: dict[str, Any],
     block_info: Any = None,
 ) -> Array:
-    answer = run_tiled(load(), block, tile=max(block.shape), progress=False, **options)[0]
+    answer = run_tiled(load(), block, tile=max(block.shape), progress=False, **options)
+    expected = (len(answer) if channels is None else channels, *(factor * length for length in block.shape))
+    if answer.shape != expected:
+        raise ValueError(
+            f"factor, channels: got {factor} and {channels}, but the network's answer to a block of {block.shape} "
+            f"has the shape {answer.shape}; give what it has."
+        )
     # With boundary="none" a halo is there only where the block has a neighbour.
+    margin = factor * halo
     inner = tuple(
         slice(margin if place else 0, length - margin if place < number - 1 else length)
         for place, number, length in zip(
-            block_info[0]["chunk-location"], block_info[0]["num-chunks"], answer.shape, strict=True
+            block_info[0]["chunk-location"], block_info[0]["num-chunks"], answer.shape[1:], strict=True
         )
     )
-    return answer[inner]
+    return answer[(0 if channels is None else slice(None), *inner)]

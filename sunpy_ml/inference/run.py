@@ -166,13 +166,15 @@ def _magnified(window: tuple[slice, slice], factor: int) -> tuple[slice, slice]:
 def _predictor(network: nn.Module, device: str | torch.device | None, precision: str) -> Any:
     dtype = choose_precision(precision)
     chosen = choose_device(device)
-    runnable = ready(network, chosen, dtype)
+    runnable = ready(network, chosen, torch.float32)
+    # Convolutions alone lose precision: what a network does beside them, such as transforms and sums, may need it.
+    rounded = torch.autocast(chosen.type, dtype, enabled=dtype != torch.float32)
 
     def predict(batch: Array) -> Array:
         # A copy where the memory is not ours to lend: torch cannot take read-only or big-endian arrays.
         tensor = torch.from_numpy(np.require(batch, np.float32, ["C", "W"]))
-        with torch.inference_mode():
-            tensor = tensor.to(chosen, dtype).contiguous(memory_format=torch.channels_last)
+        with torch.inference_mode(), rounded:
+            tensor = tensor.to(chosen).contiguous(memory_format=torch.channels_last)
             return runnable(tensor).float().cpu().numpy()
 
     return predict
