@@ -2,7 +2,7 @@
 
 from sunpy.util.exceptions import SunpyUserWarning
 
-__all__ = ["CardError", "DomainError", "DomainWarning", "ObservationError", "WeightsError"]
+__all__ = ["CardError", "DomainError", "DomainWarning", "HeaderWarning", "ObservationError", "WeightsError"]
 
 
 class ObservationError(ValueError):
@@ -23,3 +23,7 @@ class DomainError(ValueError):
 
 class DomainWarning(SunpyUserWarning):
     """The observation lies outside what the network was trained on, or its header does not tell."""
+
+
+class HeaderWarning(SunpyUserWarning):
+    """The header of an observation lacks something, which is taken as the message says."""

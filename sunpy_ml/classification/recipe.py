@@ -17,8 +17,7 @@ that the networks of the blocks can be trained side by side, by ``--block``.
 
 import argparse
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -36,7 +35,7 @@ from sunpy_ml.classification.finishing import finish
 from sunpy_ml.classification.material import Material
 from sunpy_ml.classification.networks import CompactClassifier
 from sunpy_ml.classification.patches import CLASSES, FEATURES, Patch
-from sunpy_ml.training import NetworkTraining, complete_card, fit
+from sunpy_ml.training import NetworkTraining, complete_card, fit, one_thread
 
 __all__ = ["CONFIG", "RECIPES", "make", "three_head_loss", "train", "train_block"]
 
@@ -91,17 +90,6 @@ def _load(path: Path) -> nn.Module:
     return network.eval()
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """The order of additions, and so the weights, must not depend on how many cores there are."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
 def train_block(material: Material, block: str | None, out: Path, *, epochs: int, resume: bool) -> nn.Module:
     """The network trained on all but a block, or on everything; read from ``out`` where ``resume`` finds it there."""
     name = f"without-{block}" if block else "all"
@@ -115,7 +103,7 @@ def train_block(material: Material, block: str | None, out: Path, *, epochs: int
     return network
 
 
-@_one_thread()
+@one_thread()
 def make(data: Path, out: Path, *, epochs: int = EPOCHS, seed: int = 0, resume: bool = False) -> Path:
     """Cross-validate over blocks of dates, train on all of them, write weights, scores and card.
 
@@ -162,7 +150,7 @@ def main() -> None:
     if given.block is None:
         make(given.data, given.out, epochs=given.epochs, seed=given.seed, resume=given.resume)
         return
-    with _one_thread():
+    with one_thread():
         block = None if given.block == "none" else given.block
         train_block(Material.read(given.data, given.seed), block, given.out, epochs=given.epochs, resume=given.resume)
 

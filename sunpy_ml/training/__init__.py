@@ -20,6 +20,7 @@ from sunpy_ml.training.perceptual import PerceptualLoss
 from sunpy_ml.training.recipes import list_recipes, run_recipe
 from sunpy_ml.training.splitting import every_tenth, last_dates, split_by_date
 from sunpy_ml.training.temperature import fit_temperature
+from sunpy_ml.training.threads import one_thread
 from sunpy_ml.training.transferring import parameter_groups, transfer
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "list_recipes",
     "merge_label_tables",
     "observed_domain",
+    "one_thread",
     "parameter_groups",
     "plot_learning_curves",
     "proportion_score",

@@ -22,7 +22,8 @@ def complete_card(card: Path, weights: Path, scores: Mapping[str, Any], out: Pat
     weights : pathlib.Path
         The ``.safetensors`` file.
     scores : mapping
-        ``metrics`` (see `sunpy_ml.training.proportion_score`) and ``confusion`` (data, classes and counts).
+        ``metrics`` (see `sunpy_ml.training.proportion_score`) and, for a classifier, ``confusion`` (data, classes and
+        counts).
     out : pathlib.Path
         The card to write.
 
@@ -43,7 +44,7 @@ def complete_card(card: Path, weights: Path, scores: Mapping[str, Any], out: Pat
     }
     parts = [text[: text.index(MARKER)] + MARKER, _table("[file]", file)]
     for name in ("metrics", "confusion"):
-        parts += [_table(f"[[{name}]]", entry) for entry in scores[name]]
+        parts += [_table(f"[[{name}]]", entry) for entry in scores.get(name, ())]
     out.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
 

@@ -18,6 +18,7 @@ GEOMETRIES = ("fixed-shape", "plate-scale", "native")
 ORIENTATIONS = ("north-up", "as-is")
 PADDINGS = ("zeros", "reflect", "replicate")
 VALIDATIONS = ("real", "simulation")
+OBSERVABLES = ("", "continuum", "magnetogram")
 
 
 @dataclass(frozen=True)
@@ -209,6 +210,8 @@ class Card:
         Terms, DOI of the paper, and how to cite.
     instruments : tuple of str
         Instruments that it was trained on.
+    observable : str
+        ``continuum`` or ``magnetogram``, in a task that has weights for each of them.
     validated_on : str
         ``real`` or ``simulation``.
     limits, unverified : tuple of str
@@ -216,7 +219,7 @@ class Card:
     companion : FileSource or None
         A second file of the authors, with the constants that ``output.keys`` names.
     default : bool
-        Whether its task uses it when no weights are named.
+        Whether its task uses it, for its observable, when no weights are named.
 
     Examples
     --------
@@ -241,6 +244,7 @@ class Card:
     training: Training
     network_arguments: Mapping[str, Any] = field(default_factory=dict)
     instruments: tuple[str, ...] = ()
+    observable: str = ""
     domain: Domain = field(default_factory=Domain)
     metrics: tuple[Metric, ...] = ()
     confusion: tuple[Confusion, ...] = ()
@@ -251,6 +255,7 @@ class Card:
 
     def __post_init__(self) -> None:
         _one_of("validated_on", self.validated_on, VALIDATIONS)
+        _one_of("observable", self.observable, OBSERVABLES)
         if not self.name.endswith(f"-{self.version}"):
             raise CardError(f"name: {self.name!r} must end in the version, '-{self.version}'.")
         if self.companion is not None:

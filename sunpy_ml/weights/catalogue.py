@@ -118,7 +118,9 @@ def get_card(name: str) -> Card:
     return max(versions, key=lambda card: [int(number) for number in re.findall(r"\d+", card.version)])
 
 
-def resolve(task: str, weights: "str | Path | nn.Module | None" = None, card: Card | None = None) -> Card:
+def resolve(
+    task: str, weights: "str | Path | nn.Module | None" = None, card: Card | None = None, *, observable: str = ""
+) -> Card:
     """The card of the weights that a verb of ``task`` was asked to use.
 
     Parameters
@@ -130,12 +132,14 @@ def resolve(task: str, weights: "str | Path | nn.Module | None" = None, card: Ca
         with its ``card``. By default the task's default weights.
     card : Card, optional
         Of a network that is given as a module, and only then.
+    observable : str, optional
+        What the observation shows, in a task that has weights for each kind: ``"continuum"`` or ``"magnetogram"``.
 
     Raises
     ------
     WeightsError
-        If the name is unknown, the weights serve another task, the file holds no card, a module comes without a
-        card, or a card without a module.
+        If the name is unknown, the weights serve another task or observable, the file holds no card, a module comes
+        without a card, or a card without a module.
 
     Examples
     --------
@@ -144,11 +148,14 @@ def resolve(task: str, weights: "str | Path | nn.Module | None" = None, card: Ca
     'halpha-2'
     """
     if weights is None and card is None:
-        return _default(task)
+        return _default(task, observable)
     found = _card_of(weights, card)
-    if found.task != task:
-        names = [other.name for other in _catalogue().values() if other.task == task]
-        raise WeightsError(f"weights: {found.name!r} serves {found.task!r}, not {task!r}; choose from {names}.")
+    if (found.task, found.observable) != (task, observable):
+        names = [other.name for other in _catalogue().values() if (other.task, other.observable) == (task, observable)]
+        serves, wanted = (
+            " of a ".join(filter(None, what)) for what in ((found.task, found.observable), (task, observable))
+        )
+        raise WeightsError(f"weights: {found.name!r} serves {serves!r}, not {wanted!r}; choose from {names}.")
     return found
 
 
@@ -168,10 +175,13 @@ def _card_of(weights: Any, card: Card | None) -> Card:
     raise WeightsError(f"weights: expected a name, the path of a .safetensors file or a module, got {weights!r}.")
 
 
-def _default(task: str) -> Card:
-    defaults = [card for card in _catalogue().values() if card.task == task and card.default]
+def _default(task: str, observable: str) -> Card:
+    defaults = [
+        card for card in _catalogue().values() if (card.task, card.observable) == (task, observable) and card.default
+    ]
     if len(defaults) != 1:
-        raise WeightsError(f"task: {task!r} has {len(defaults)} default weights; the tasks are {_tasks()}.")
+        what = f"{task!r} of a {observable}" if observable else f"{task!r}"
+        raise WeightsError(f"task: {what} has {len(defaults)} default weights; the tasks are {_tasks()}.")
     return defaults[0]
 
 
