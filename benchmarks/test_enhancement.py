@@ -1,0 +1,94 @@
+"""Time and memory of `enhance_hmi`, against the published network run as its authors ran it."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from sunpy.map import Map
+
+from sunpy_ml import enhance_hmi
+from sunpy_ml.enhancement.networks import EnhanceNetwork
+from sunpy_ml.inference import run_tiled
+
+DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+SIDES = (256, 1024)
+#: Of the published network; see its card.
+HALO = 13
+
+_HEADER = {
+    "ctype1": "HPLN-TAN", "ctype2": "HPLT-TAN", "cunit1": "arcsec", "cunit2": "arcsec", "crval1": 0.0, "crval2": 0.0,
+    "cdelt1": 0.504, "cdelt2": 0.504, "date-obs": "2014-10-24T12:00:00", "hgln_obs": 0.0, "hglt_obs": 0.0,
+    "dsun_obs": 1.496e11, "rsun_ref": 6.957e8, "wavelnth": 6173.0, "telescop": "SDO/HMI", "bunit": "DN / s",
+}  # fmt: skip
+
+
+def image(side):
+    return np.random.default_rng(0).normal(1, 0.04, (side, side)).astype(np.float32)
+
+
+def observation(side):
+    """A field of a full disk's size, all of it on the disk."""
+    middle = (side + 1) / 2
+    return Map(50000 * image(side), {**_HEADER, "crpix1": middle, "crpix2": middle, "rsun_obs": 0.8 * side})
+
+
+@pytest.fixture(scope="module")
+def published():
+    torch.manual_seed(0)
+    return EnhanceNetwork().eval()
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_published_eagerly(benchmark, published, side):
+    """One call, nothing folded."""
+    batch = torch.from_numpy(image(side))[None, None]
+    with torch.inference_mode():
+        benchmark.pedantic(published, (batch,), rounds=3, warmup_rounds=1)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("side", SIDES)
+def test_published_here(benchmark, published, side, device):
+    """The same numbers, folded and in tiles."""
+    answer = benchmark.pedantic(
+        run_tiled,
+        (published, image(side)),
+        {"halo": HALO, "device": device, "progress": False},
+        rounds=3,
+        warmup_rounds=1,
+    )
+    if side == SIDES[0]:
+        with torch.inference_mode():
+            expected = published(torch.from_numpy(image(side))[None, None])[0].numpy()
+        benchmark.extra_info["largest difference over std"] = float(abs(answer - expected).max() / expected.std())
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("side", [*SIDES, 4096])
+def test_enhance_hmi(benchmark, side, device):
+    """The verb with the embedded weights, consistency map included."""
+    m = observation(side)
+    benchmark.pedantic(enhance_hmi, (m,), {"device": device, "progress": False}, rounds=1 if side == 4096 else 3)
+
+
+@pytest.mark.parametrize("side", [1024, 4096])
+def test_memory(benchmark, side):
+    """Peak memory of a process of its own, above what it has once everything is imported and the image is there."""
+    script = f"""
+import resource, sys
+sys.path.insert(0, {__file__.rpartition("/")[0]!r})
+from test_enhancement import enhance_hmi, observation
+m = observation({side})
+enhance_hmi(observation(64), progress=False)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+enhance_hmi(m, progress=False)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+    def run():
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+        return int(done.stdout) * (1 if sys.platform == "linux" else 1 / 1024)
+
+    benchmark.extra_info["MiB"] = benchmark.pedantic(run, rounds=1) / 1024

@@ -1,0 +1,81 @@
+"""Limb darkening: its profile, and where none is taken."""
+
+import numpy as np
+import pytest
+
+from sunpy_ml.enhancement.limb import fit_limb_darkening, limb_levels
+from sunpy_ml.observations import prepare
+from sunpy_ml.weights import get_card
+from tests.maps import make_map
+
+CARD = get_card("enhance-intensity")
+
+
+def disk(shape=(200, 200), step=10.0, centre=(0.0, 0.0)):
+    """A continuum map of nothing but limb darkening, and its profile."""
+    y, x = ((np.arange(n) - (n - 1) / 2) * step + middle for n, middle in zip(shape, centre[::-1], strict=True))
+    cosine = np.sqrt(np.clip(1 - (x**2 + y[:, None] ** 2) / 960.0**2, 0, None))
+    profile = 0.35 + 0.9 * cosine - 0.25 * cosine**2
+    data = np.where(cosine > 0, 50000 * profile, np.nan)
+    header = {"cdelt1": step, "cdelt2": step, "crval1": centre[0], "crval2": centre[1], "rsun_obs": 960.0}
+    return make_map(data, wavelnth=6173.0, bunit="DN / s", dsun_obs=None, hgln_obs=None, hglt_obs=None, **header)
+
+
+def test_the_whole_disk_becomes_flat():
+    prepared = prepare(disk(), CARD)
+    coarse, fine = limb_levels(prepared, 2)
+    assert fine.shape == (400, 400)
+    valid = ~prepared.mask
+    flat, near_limb = prepared.data / coarse, coarse < 0.45 * coarse.max()
+    np.testing.assert_allclose(flat[valid & ~near_limb], 1, atol=0.005)
+    np.testing.assert_allclose(flat[valid], 1, atol=0.1)
+    # The finer level is that of the same places.
+    means = fine.reshape(200, 2, 200, 2).mean(axis=(1, 3))
+    inner = coarse > np.nanmin(coarse[valid]) * 1.2
+    np.testing.assert_allclose(means[inner], coarse[inner], rtol=2e-3)
+
+
+def test_a_field_at_the_limb_becomes_flat():
+    prepared = prepare(disk((60, 60), 2.0, (700.0, 300.0)), CARD)
+    coarse, _ = limb_levels(prepared, 2)
+    assert np.ptp(prepared.data) > 0.1
+    np.testing.assert_allclose(prepared.data / coarse, 1, atol=0.02)
+
+
+def test_spots_hardly_move_it():
+    m = disk()
+    spotted = m.data.copy()
+    spotted[90:110, 60:80] *= 0.2
+    clean, marred = (limb_levels(prepare(type(m)(data, m.meta), CARD), 2)[0] for data in (m.data, spotted))
+    np.testing.assert_allclose(marred, clean, rtol=0.01)
+
+
+def test_a_small_field_needs_none():
+    assert limb_levels(prepare(disk((100, 100), 0.5), CARD), 2) is None
+
+
+def test_other_grids_have_none():
+    grid = {
+        "ctype1": "CRLN-CEA",
+        "ctype2": "CRLT-CEA",
+        "cunit1": "deg",
+        "cunit2": "deg",
+        "cdelt1": 0.03,
+        "cdelt2": 0.03,
+    }
+    assert limb_levels(prepare(make_map(bunit="DN / s", crval1=100.0, crval2=10.0, **grid), CARD), 2) is None
+
+
+def test_lazy_levels_are_the_same():
+    da = pytest.importorskip("dask.array")
+    m = disk()
+    lazy = type(m)(da.from_array(m.data, chunks=(70, 90)), m.meta)
+    found = limb_levels(prepare(lazy, CARD), 2)
+    for level, expected in zip(found, limb_levels(prepare(m, CARD), 2), strict=True):
+        assert isinstance(level, da.Array)
+        np.testing.assert_allclose(level.compute(), expected, rtol=1e-5)
+    assert found[1].chunks == ((140, 140, 120), (180, 180, 40))
+
+
+def test_nothing_valid_needs_none():
+    assert fit_limb_darkening(np.full((5, 5), np.nan), np.full((5, 5), 0.5)) is None
