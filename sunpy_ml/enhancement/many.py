@@ -67,8 +67,8 @@ def enhance_files(
     ...     path = pathlib.Path(folder) / "pores.fits"
     ...     write_map(degrade(photosphere_scene("pores", shape=(300, 300)).continuum), path)
     ...     table = enhance_files([path], pathlib.Path(folder) / "sharp")
-    >>> pathlib.Path(table["output"][0]).name, table["error"][0]
-    ('pores.fits', '')
+    >>> pathlib.Path(table["output"][0]).name, bool(table["error"][0])
+    ('pores.fits', False)
     """
     sources = [Path(path) for path in paths]
     names = [f"{_stem(source)}.fits" for source in sources] if names is None else names

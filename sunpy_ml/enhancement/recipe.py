@@ -109,7 +109,7 @@ def score(
     """The scores of each group of test pairs at each noise; what has constants is fitted to the training pairs."""
     test = problem.test_pairs(data, seed)
     chances = problem.chances(list(pairs))
-    some = np.random.default_rng(seed).choice(len(pairs), 12, replace=False, p=chances)
+    some = np.random.default_rng(seed).choice(len(pairs), min(12, len(pairs)), replace=False, p=chances)
     scores = []
     for noise, called in problem.tests.items():
         wiener = fit_wiener(pairs, chances=chances, noise=noise, level=problem.level, seed=seed)

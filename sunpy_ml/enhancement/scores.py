@@ -3,14 +3,18 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import astropy.units as u
 import numpy as np
 import numpy.typing as npt
 import torch
+from scipy.fft import fft2, fftfreq
+from scipy.signal.windows import hann
 from skimage.metrics import structural_similarity
 from torch import nn
 
 from sunpy_ml.enhancement.networks import DeconvolutionNetwork
 from sunpy_ml.enhancement.pairs import Pair
+from sunpy_ml.optics import IDEAL_28CM
 
 __all__ = ["EDGE", "calibrate", "network_answer", "score_pairs"]
 
@@ -19,6 +23,9 @@ Array = npt.NDArray[Any]
 #: Pixels of HMI at the edges of a pair that are not scored, since their surroundings are not in it.
 EDGE = 12
 _RESAMPLINGS = 2000
+# Where coherence is told, and half the width of the rings that it is taken over, per arcsec. HMI's limit is at 1.1.
+_FREQUENCIES, _BAND = (0.5, 0.8, 1.1, 1.4), 0.05
+_PIXEL = float(IDEAL_28CM.pixel.to_value(u.arcsec / u.pix))
 
 
 def score_pairs(
@@ -55,6 +62,7 @@ def score_pairs(
             found, deviation = found[:, 0], _inner(found[:, 1])
         answers[name] = _inner(found)
     scores = _distances(answers, targets, data) + _contrasts(answers["network"], targets, data)
+    scores += _coherences(answers["network"], targets, data)
     if deviation is not None:
         scores += _calibration(answers["network"] - targets, deviation, data)
     return scores
@@ -83,6 +91,24 @@ def _distances(answers: Mapping[str, Array], targets: Array, data: str) -> list[
 def _contrasts(answer: Array, targets: Array, data: str) -> list[dict[str, Any]]:
     shares = [found.std() / target.std() for found, target in zip(answer, targets, strict=True)]
     return [_mean("contrast over that of the target", data, np.array(shares))]
+
+
+def _coherences(answer: Array, targets: Array, data: str) -> list[dict[str, Any]]:
+    """How much of the answer's structure is the target's, about some spatial frequencies."""
+    side = targets.shape[-1]
+    window = np.outer(hann(side), hann(side))
+    first, second = (
+        fft2((images - images.mean(axis=(1, 2), keepdims=True)) * window, axes=(1, 2)) for images in (answer, targets)
+    )
+    along = fftfreq(side, _PIXEL)
+    frequency = np.hypot(along[:, np.newaxis], along)
+    scores = []
+    for middle in _FREQUENCIES:
+        near = np.abs(frequency - middle) < _BAND
+        cross = (first * second.conj()).real[:, near].sum(axis=1)
+        power = (np.abs(first) ** 2)[:, near].sum(axis=1) * (np.abs(second) ** 2)[:, near].sum(axis=1)
+        scores.append(_mean(f"coherence with the target at {middle} per arcsec", data, cross / np.sqrt(power)))
+    return scores
 
 
 def _calibration(error: Array, deviation: Array, data: str) -> list[dict[str, Any]]:

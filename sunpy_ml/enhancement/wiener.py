@@ -87,6 +87,7 @@ def fit_wiener(
         target = fft2((pair.target - level) * fine)
         cross += weight * np.bincount(bins, (target * seen.conj()).real.ravel(), _BINS + 1)
         power += weight * np.bincount(bins, (np.abs(seen) ** 2).ravel(), _BINS + 1)
-    gain = cross / power
-    centres = (np.arange(_BINS) + 0.5) / (2 * _BINS)
-    return RadialWiener(np.concatenate([[0.0], centres]), np.concatenate([[1.0], gain[:-1]]))
+    # The last bin is of what lies beyond the finer grid's limit; small images leave others empty.
+    filled = np.flatnonzero(power[:-1])
+    centres = (filled + 0.5) / (2 * _BINS)
+    return RadialWiener(np.concatenate([[0.0], centres]), np.concatenate([[1.0], cross[filled] / power[filled]]))

@@ -274,3 +274,16 @@ def test_outside_of_its_domain_it_warns_or_refuses():
 def test_bfloat16_is_near(scene):
     exact, rough = (enhance_hmi(scene[0], precision=precision).data for precision in ("float32", "bfloat16"))
     assert 0 < np.std(rough - exact) < 0.02 * exact.std()
+
+
+def test_memory_depends_on_the_tile_and_not_on_the_image(monkeypatch):
+    from sunpy_ml.enhancement.networks import DeconvolutionNetwork
+
+    largest = []
+    forward = DeconvolutionNetwork.forward
+    monkeypatch.setattr(DeconvolutionNetwork, "forward", lambda self, x: largest.append(x.numel()) or forward(self, x))
+    halo = get_card("hmi-continuum").input.halo
+    for side in (300, 1024):
+        largest.clear()
+        enhance_hmi(hmi_map(shape=(side, side)), tile=64, progress=False)
+        assert max(largest) == (64 + 2 * halo) ** 2

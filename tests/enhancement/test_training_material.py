@@ -172,6 +172,7 @@ def test_scores_say_what_they_should(pairs):
     assert scores["contrast over that of the target"]["value"] == pytest.approx(1, abs=1e-3)
     assert scores["error over its standard deviation (rms)"]["value"] == pytest.approx(0.5, abs=1e-3)
     assert scores["errors within one standard deviation"]["value"] == 1
+    assert scores["coherence with the target at 0.8 per arcsec"]["value"] == pytest.approx(1, abs=1e-4)
     assert scores["gain of network over bicubic (dB)"]["value"] > 5
     assert scores["PSNR of network (dB)"]["value"] > scores["PSNR of bicubic (dB)"]["value"]
     assert scores["SSIM of network"]["value"] > scores["SSIM of bicubic"]["value"]
