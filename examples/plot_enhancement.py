@@ -60,6 +60,8 @@ doubled = np.kron(seen.data, np.ones((2, 2)))
 frequency, power, true_power, coherence = spectra(sharp.data, truth.data, pixel)
 _, seen_power, _, _ = spectra(doubled, truth.data, pixel)
 figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
+# HMI's own pixels know nothing beyond half their rate.
+seen_power[frequency > 1 / (2 * seen.scale.axis1.value)] = np.nan
 styles = {"HMI": (seen_power, "C0:"), "enhanced": (power, "C1-"), "ideal 28 cm": (true_power, "k--")}
 for name, (values, style) in styles.items():
     left.semilogy(frequency, values, style, label=name)
@@ -77,7 +79,7 @@ plt.show()
 
 difference = sharp.meta["consistency"]
 figure, ax = plt.subplots(figsize=(5.5, 4.4), layout="constrained")
-image = ax.imshow(100 * difference.data, origin="lower", cmap="RdBu", vmin=-0.5, vmax=0.5, extent=[0, side, 0, side])
+image = ax.imshow(100 * difference.data, origin="lower", cmap="RdBu_r", vmin=-0.5, vmax=0.5, extent=[0, side, 0, side])
 ax.set(title=f"seen again, less seen: rms {100 * sharp.meta['consrms']:.2f} %", xlabel="arcsec", ylabel="arcsec")
 figure.colorbar(image, label="% of the quiet Sun")
 plt.show()
