@@ -6,7 +6,7 @@ from sunpy.map import GenericMap
 
 from sunpy_ml.exceptions import ObservationError
 from sunpy_ml.inference import plan_tiles
-from sunpy_ml.observations import celestial_wcs, fill_invalid, new_map, plate_scale, self_contained
+from sunpy_ml.observations import beyond_limb, celestial_wcs, fill_invalid, new_map, plate_scale, self_contained
 from sunpy_ml.optics import HMI, IDEAL_28CM, Camera, Telescope
 
 __all__ = ["consistency_map"]
@@ -80,8 +80,12 @@ def consistency_map(
 
 
 def _filled(m: GenericMap) -> np.ndarray:
+    """Values without gaps: a network's answers to masked pixels count, and where there is none, its neighbours."""
     values = np.asarray(m.data).astype(np.float32)
     valid = np.isfinite(values)
-    if m.mask is not None:
-        valid &= ~np.asarray(m.mask, dtype=bool)
-    return fill_invalid(values, valid)
+    if valid.all():
+        return values
+    complete = self_contained(m)
+    wcs = celestial_wcs(complete)
+    wcs.array_shape = values.shape
+    return fill_invalid(values, valid, beyond_limb(wcs, complete))

@@ -48,7 +48,8 @@ def wrap(
     -------
     sunpy.map.GenericMap or ndcube.NDCube
         In the orientation that was given, over the same field; masked where the observation was; HISTORY says
-        which weights made it and how many pixels were read across masked ones.
+        which weights made it, whether they were validated on simulations only, and how many pixels were read across
+        masked ones.
 
     Raises
     ------
@@ -74,6 +75,8 @@ def wrap(
         uncertainty = copy.copy(uncertainty)
         uncertainty.array = turn.undo(uncertainty.array)
     history = [f"sunpy_ml {version}: weights {card.name}, SHA-256 {card.file.sha256}"]
+    if card.validated_on == "simulation":
+        history.append("sunpy_ml: these weights were validated on simulations only")
     if mask is not None:
         touched = int(prepared.contaminated(card.input.halo).sum() - np.asarray(prepared.mask).sum())
         history.append(f"sunpy_ml: {touched} pixels were computed from neighbours of which some are masked")

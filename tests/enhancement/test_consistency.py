@@ -55,6 +55,17 @@ def test_tiles_leave_no_trace(pair, monkeypatch):
     np.testing.assert_allclose(consistency_map(sharp, seen).data, whole, rtol=0, atol=2e-4)
 
 
+def test_gaps_count_as_their_neighbours(pair):
+    seen, sharp = pair
+    whole = consistency_map(sharp, seen).data
+    holed = sharp.data.copy()
+    holed[100, 100] = np.nan
+    found = consistency_map(new_map(sharp, holed), seen).data
+    assert np.isfinite(found).all()
+    assert abs(found - whole).max() < 0.02
+    np.testing.assert_allclose(found[:20], whole[:20], rtol=0, atol=1e-4)
+
+
 def test_shapes_must_fit(pair):
     seen, _ = pair
     with pytest.raises(ObservationError, match="twice those of the observation"):

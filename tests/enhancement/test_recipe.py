@@ -39,6 +39,11 @@ def test_it_makes_weights_with_a_card_and_repeats(small, tmp_path):
         folder.mkdir()
         assert recipe.make(small, tmp_path, folder, epochs=1) == folder / "hmi-continuum-1.safetensors"
     assert (first / "hmi-continuum-1.safetensors").read_bytes() == (second / "hmi-continuum-1.safetensors").read_bytes()
+    # What is finished is not trained again.
+    made = (first / "hmi-continuum-1.safetensors").read_bytes()
+    (first / "hmi-continuum-1.safetensors").unlink()
+    recipe.make(small, tmp_path, first, epochs=1, resume=True)
+    assert (first / "hmi-continuum-1.safetensors").read_bytes() == made
     card = read_card(first / "hmi-continuum-1.toml")
     assert card.network_arguments == get_card("hmi-continuum-1").network_arguments
     names = {metric.name for metric in card.metrics}

@@ -54,6 +54,7 @@ def test_a_simulated_observation_comes_out_sharper(scene, index):
     assert sharp.meta["consistency"].data.shape == seen.data.shape
     assert sharp.meta["consrms"] == pytest.approx(np.sqrt(np.mean(sharp.meta["consistency"].data ** 2)), rel=1e-3)
     assert f"weights {get_card('hmi-' + ('continuum', 'magnetogram')[index]).name}" in sharp.meta["history"]
+    assert "validated on simulations only" in sharp.meta["history"]
     assert (seen.data == before[0]).all()
     assert dict(seen.meta) == before[1]
 
