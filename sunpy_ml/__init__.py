@@ -11,16 +11,35 @@ from sunpy_ml.version import version as __version__
 
 if TYPE_CHECKING:
     from sunpy_ml.classification import Classification, classify_map, classify_maps, detect_features, feature_map
+    from sunpy_ml.enhancement import enhance_files, enhance_hmi
+    from sunpy_ml.flows import advect_corks, detect_vortices, lct_flow
 
 _HOMES = {
     "Classification": "sunpy_ml.classification",
+    "advect_corks": "sunpy_ml.flows",
     "classify_map": "sunpy_ml.classification",
     "classify_maps": "sunpy_ml.classification",
     "detect_features": "sunpy_ml.classification",
+    "detect_vortices": "sunpy_ml.flows",
+    "enhance_files": "sunpy_ml.enhancement",
+    "enhance_hmi": "sunpy_ml.enhancement",
     "feature_map": "sunpy_ml.classification",
+    "lct_flow": "sunpy_ml.flows",
 }
 
-__all__ = ["Classification", "__version__", "classify_map", "classify_maps", "detect_features", "feature_map"]
+__all__ = [
+    "Classification",
+    "__version__",
+    "advect_corks",
+    "classify_map",
+    "classify_maps",
+    "detect_features",
+    "detect_vortices",
+    "enhance_files",
+    "enhance_hmi",
+    "feature_map",
+    "lct_flow",
+]
 
 
 def __getattr__(name: str) -> Any:

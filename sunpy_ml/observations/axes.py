@@ -25,7 +25,7 @@ _EVEN = 0.05
 class CubeAxes(NamedTuple):
     """What the WCS of an NDCube (time, y, x) tells.
 
-    Attributes
+    Parameters
     ----------
     wcs : astropy.wcs.WCS or None
         The two celestial axes; None where there are none.

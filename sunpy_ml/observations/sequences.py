@@ -99,7 +99,7 @@ def image_sequence(
         Angle or length per pixel, one or two (columns, rows); by default what the header or the WCS tells.
     coaligned : bool
         Whether pixels show the same places whatever the headers tell, as those of tracked cut-outs do, and those that
-        `sunkit_image.coalignment` has shifted. The pointing of the first image then counts for all.
+        ``sunkit_image.coalignment`` has shifted. The pointing of the first image then counts for all.
 
     Returns
     -------
@@ -182,7 +182,7 @@ def _map_axes(maps: list[GenericMap], cadence: u.Quantity | None, coaligned: boo
     if len(maps) < 2:
         raise ObservationError(f"observations: expected at least two images, got {len(maps)}.")
     times = [observation_time(m) for m in maps]
-    dated = all(time is not None for time in times)
+    dates = [time.utc for time in times if time is not None]
     wcs = [celestial_wcs(self_contained(m)) for m in maps]
     for other, m in zip(wcs, maps, strict=True):
         if m.data.shape != maps[0].data.shape:
@@ -196,7 +196,7 @@ def _map_axes(maps: list[GenericMap], cadence: u.Quantity | None, coaligned: boo
         _forget_observer(wcs[0])
     # Where the header has no steps, sunpy takes one arcsec.
     told = "cdelt1" in maps[0].meta or "cd1_1" in maps[0].meta
-    even = even_interval(Time([time.utc for time in times])) if dated and cadence is None else None
+    even = even_interval(Time(dates)) if len(dates) == len(maps) and cadence is None else None
     return CubeAxes(wcs[0], pixel_step(wcs[0]) if told else None, times[0], even)
 
 
