@@ -10,6 +10,7 @@ from sunpy.map import Map
 
 from sunpy_ml import enhance_hmi
 from sunpy_ml.enhancement.networks import EnhanceNetwork
+from sunpy_ml.enhancement.running import TILE
 from sunpy_ml.inference import run_tiled
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
@@ -55,7 +56,7 @@ def test_published_here(benchmark, published, side, device):
     answer = benchmark.pedantic(
         run_tiled,
         (published, image(side)),
-        {"halo": HALO, "device": device, "progress": False},
+        {"tile": TILE, "halo": HALO, "device": device, "progress": False},
         rounds=3,
         warmup_rounds=1,
     )

@@ -15,8 +15,8 @@ __all__ = ["UNCERTAINTIES", "deconvolve"]
 
 UNCERTAINTIES = ("none", "variance", "ensemble")
 
-#: Rows and columns of the tiles: large enough for the halo to cost little, small enough for a laptop's memory.
-TILE = 512
+#: Rows and columns of the tiles: large enough for the halo to cost little, small enough for a processor's cache.
+TILE = 320
 
 
 def deconvolve(

@@ -55,7 +55,7 @@ def enhance_hmi(
     precision : {"float32", "bfloat16"}
         What the network computes in.
     tile : int, optional
-        Rows and columns that are computed at a time, 512 by default: memory grows with it, and the result does not
+        Rows and columns that are computed at a time, 320 by default: memory grows with it, and the result does not
         depend on it. The blocks of dask arrays are their tiles.
     uncertainty : {"variance", "ensemble", "none"}
         Attach the standard deviation that the network tells itself, where it tells one (the published ones do not);
