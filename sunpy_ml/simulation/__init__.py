@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sunpy_ml.optics import degrade
     from sunpy_ml.simulation.convection import ConvectionCard, ConvectionRun, carried_field, convection_run
+    from sunpy_ml.simulation.emergence import emergence_pairs, emergence_parameters, emergence_patch
     from sunpy_ml.simulation.halpha import halpha_parameters, halpha_scene, two_ribbon_flare
     from sunpy_ml.simulation.motion import draw_pairs, moving_granulation
     from sunpy_ml.simulation.photosphere import PhotosphereParameters, PhotosphereScene, photosphere_scene
@@ -24,6 +25,9 @@ _HOMES = {
     "convection_run": "sunpy_ml.simulation.convection",
     "degrade": "sunpy_ml.optics",
     "draw_pairs": "sunpy_ml.simulation.motion",
+    "emergence_pairs": "sunpy_ml.simulation.emergence",
+    "emergence_parameters": "sunpy_ml.simulation.emergence",
+    "emergence_patch": "sunpy_ml.simulation.emergence",
     "halpha_parameters": "sunpy_ml.simulation.halpha",
     "halpha_scene": "sunpy_ml.simulation.halpha",
     "moving_granulation": "sunpy_ml.simulation.motion",
@@ -41,6 +45,9 @@ __all__ = [
     "convection_run",
     "degrade",
     "draw_pairs",
+    "emergence_pairs",
+    "emergence_parameters",
+    "emergence_patch",
     "halpha_parameters",
     "halpha_scene",
     "moving_granulation",
