@@ -9,7 +9,7 @@ from numpy.polynomial import Polynomial
 
 from sunpy_ml.observations import Prepared, Turn, limb_distance, self_contained, turned_wcs
 
-__all__ = ["LimbDarkening", "fit_limb_darkening", "limb_levels"]
+__all__ = ["LimbDarkening", "fit_limb_darkening", "without_limb_darkening"]
 
 Array = npt.NDArray[Any]
 
@@ -43,8 +43,8 @@ class LimbDarkening:
         return np.exp(logarithm)
 
 
-def limb_levels(prepared: Prepared, factor: int) -> tuple[Any, Any] | None:
-    """The level of the quiet Sun at each pixel of an image, and at each of ``factor`` times finer ones.
+def without_limb_darkening(prepared: Prepared, factor: int) -> tuple[Any, Any] | None:
+    """An image over the level of the quiet Sun there, and that level at each of ``factor`` times finer pixels.
 
     Parameters
     ----------
@@ -55,8 +55,11 @@ def limb_levels(prepared: Prepared, factor: int) -> tuple[Any, Any] | None:
 
     Returns
     -------
-    tuple of numpy.ndarray or dask.array.Array, or None
-        float32, in the unit of ``prepared.data``; None where the level hardly varies, or where the limb is unknown.
+    image, level : numpy.ndarray or dask.array.Array
+        float32. Where nothing was observed beyond the limb the image is 1, as if the disk went on: a network that is
+        asked to deconvolve a sharp edge leaves dark and bright rims.
+
+    None is returned where the level hardly varies, or where the limb is unknown.
     """
     image, complete = prepared.data, self_contained(prepared.base)
     chunks = getattr(image, "chunks", None)
@@ -73,7 +76,10 @@ def limb_levels(prepared: Prepared, factor: int) -> tuple[Any, Any] | None:
         return None
     finer = turned_wcs(prepared.wcs, Turn(), image.shape, (factor, factor))
     finer_chunks = None if chunks is None else tuple(tuple(factor * size for size in sizes) for sizes in chunks)
-    return darkening.level(distance), darkening.level(limb_distance(finer, complete, chunks=finer_chunks))
+    flat = image / darkening.level(distance)
+    if prepared.mask is not None:
+        flat = np.where(prepared.mask & (distance > 1), np.float32(1), flat)
+    return flat, darkening.level(limb_distance(finer, complete, chunks=finer_chunks))
 
 
 def _cosine(distance: Any) -> Any:

@@ -8,7 +8,7 @@ from astropy.nddata import StdDevUncertainty
 
 from sunpy_ml.enhancement.consistency import consistency_map
 from sunpy_ml.enhancement.kinds import observed_kind, with_unit
-from sunpy_ml.enhancement.limb import limb_levels
+from sunpy_ml.enhancement.limb import without_limb_darkening
 from sunpy_ml.enhancement.running import UNCERTAINTIES, deconvolve
 from sunpy_ml.inference import choose_device, choose_precision
 from sunpy_ml.observations import Prepared, as_map, prepare, wrap
@@ -123,9 +123,10 @@ def enhance_hmi(
     card = resolve(TASK, weights, card, observable=kind)
     prepared = replace(prepare(with_unit(given, kind), card), source=m)
     card.domain.check(prepared.facts).enforce(card.name, strict)
-    levels = limb_levels(prepared, card.output.factor) if kind == "continuum" else None
+    flat = without_limb_darkening(prepared, card.output.factor) if kind == "continuum" else None
+    image, level = (prepared.data, None) if flat is None else flat
     answer, deviation = deconvolve(
-        prepared.data if levels is None else prepared.data / levels[0],
+        image,
         card,
         weights,
         uncertainty=uncertainty,
@@ -134,8 +135,8 @@ def enhance_hmi(
         precision=precision,
         progress=progress,
     )
-    if levels is not None:
-        answer, deviation = answer * levels[1], None if deviation is None else deviation * levels[1]
+    if level is not None:
+        answer, deviation = answer * level, None if deviation is None else deviation * level
     if deviation is not None:
         deviation = StdDevUncertainty(deviation * np.float32(prepared.normalisation.scale))
     result = wrap(prepared, prepared.normalisation.invert(answer), card, uncertainty=deviation)
