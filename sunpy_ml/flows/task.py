@@ -126,9 +126,13 @@ def lct_flow(
         hidden = None if mask is None else mask[part]
         valid = None if hidden is None else torch.from_numpy(~hidden).to(chosen)
         peak = track(frames[part].to(chosen), valid, seen, method)
-        fields.append(peak.displacement.cpu().numpy())
-        masks.append(~peak.usable.cpu().numpy() | (False if hidden is None else hidden.any(axis=0)))
-        at_limit.append(int(peak.at_limit.sum()))
+        displacement = peak.displacement.cpu().numpy()
+        # Peaks are looked for a little farther than asked, so that those at the limit can be told from those within.
+        beyond = (np.abs(displacement) > np.array(seen.farthest)[:, np.newaxis, np.newaxis]).any(axis=0)
+        beyond |= peak.at_limit.cpu().numpy()
+        fields.append(displacement)
+        masks.append(beyond | ~peak.usable.cpu().numpy() | (False if hidden is None else hidden.any(axis=0)))
+        at_limit.append(int(beyond.sum()))
     return wrap_flow(
         sequence,
         along_the_sun(sequence, np.stack(fields), sequence.cadence.to_value(u.s)),

@@ -321,3 +321,12 @@ def test_the_outflow_is_gone_when_the_frames_are_shuffled(shared_data):
 
     assert significance(frames) > 20
     assert abs(significance(frames[np.random.default_rng(0).permutation(30)])) < 2
+
+
+def test_what_is_faster_than_asked_is_masked_and_counted():
+    frames = moving_granulation(shape=(64, 64), velocity=[3.0, 0.0] * u.km / u.s, cadence=30 * u.s).frames
+    found = lct_flow(frames)["vx"]
+    assert np.median(found.data[~found.mask] if found.mask is not None else found.data) == pytest.approx(3, abs=0.2)
+    slow = lct_flow(frames, fastest=1 * u.km / u.s)["vx"]
+    assert slow.mask.mean() > 0.95
+    assert slow.meta["at_limit"][0] > 0.95 * slow.data.size
