@@ -148,7 +148,7 @@ def _enhance(options: argparse.Namespace) -> int:
     from sunpy_ml import enhance_files
 
     paths = _expanded(options.paths)
-    single = options.output.name.endswith(".fits")
+    single = options.output.name.endswith((".fits", ".fits.fz"))
     if single and len(paths) > 1:
         raise ValueError(f"--output: got {str(options.output)!r} for {len(paths)} files; name a folder.")
     names = ("kind", "weights", "device", "precision", "strict", "tile", "uncertainty", "deviations", "overwrite")

@@ -13,6 +13,8 @@ __all__ = ["KINDS", "observed_kind", "with_unit"]
 #: The kinds, with the unit that is taken where a header has none.
 KINDS = {"continuum": u.dimensionless_unscaled, "magnetogram": u.G}
 
+# What else HMI observes, in the units of intensities or of fields.
+_OTHERS = ("linedepth", "linewidth", "doppler", "inclination", "azimuth")
 # Units that intensities come in: counts, with or without a time, shares of a level, and radiometric ones.
 _INTENSITIES = (u.one, u.ct, u.DN, u.ph, u.electron, u.W / u.m**2, u.W / u.m**2 / u.sr, u.W / u.m**3 / u.sr)
 
@@ -48,6 +50,7 @@ def observed_kind(m: GenericMap, kind: str | None = None) -> str:
     """
     if kind is not None and kind not in KINDS:
         raise ValueError(f"kind: got {kind!r}, choose from {tuple(KINDS)}.")
+    _refuse_others(m)
     told = {source: found for source, found in _told(m).items() if found}
     found = set(told.values()) | ({kind} if kind else set())
     if len(found) == 1:
@@ -58,6 +61,14 @@ def observed_kind(m: GenericMap, kind: str | None = None) -> str:
             "magnetogram; say kind='continuum' or kind='magnetogram'."
         )
     raise ObservationError(f"kind: got {kind!r}, but the header says {told}; leave kind out, or mend the header.")
+
+
+def _refuse_others(m: GenericMap) -> None:
+    content = str(m.meta.get("content", ""))
+    if any(other in content.lower().replace(" ", "") for other in _OTHERS):
+        raise ObservationError(
+            f"observation: its CONTENT is {content!r}, neither a continuum image nor a magnetogram; give one of those."
+        )
 
 
 def _told(m: GenericMap) -> dict[str, str]:

@@ -56,8 +56,7 @@ def without_limb_darkening(prepared: Prepared, factor: int) -> tuple[Any, Any] |
     Returns
     -------
     image, level : numpy.ndarray or dask.array.Array
-        float32. Where nothing was observed beyond the limb the image is 1, as if the disk went on: a network that is
-        asked to deconvolve a sharp edge leaves dark and bright rims.
+        float32.
 
     None is returned where the level hardly varies, or where the limb is unknown.
     """
@@ -76,10 +75,7 @@ def without_limb_darkening(prepared: Prepared, factor: int) -> tuple[Any, Any] |
         return None
     finer = turned_wcs(prepared.wcs, Turn(), image.shape, (factor, factor))
     finer_chunks = None if chunks is None else tuple(tuple(factor * size for size in sizes) for sizes in chunks)
-    flat = image / darkening.level(distance)
-    if prepared.mask is not None:
-        flat = np.where(prepared.mask & (distance > 1), np.float32(1), flat)
-    return flat, darkening.level(limb_distance(finer, complete, chunks=finer_chunks))
+    return image / darkening.level(distance), darkening.level(limb_distance(finer, complete, chunks=finer_chunks))
 
 
 def _cosine(distance: Any) -> Any:

@@ -95,6 +95,8 @@ def _stem(path: Path) -> str:
 
 
 def _enhance_file(source: Path, output: Path, overwrite: bool, deviations: bool, options: dict[str, Any]) -> float:
+    if output.exists() and output.samefile(source):
+        raise ObservationError(f"output: {str(output)!r} is the file that is read; choose another name or folder.")
     if output.exists() and not overwrite:
         # Before the work, not after it.
         raise ObservationError(f"output: there is a file {str(output)!r}; choose overwrite to replace it.")

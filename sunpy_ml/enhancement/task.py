@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+import astropy.units as u
 import numpy as np
 from astropy.nddata import StdDevUncertainty
 
@@ -11,7 +12,7 @@ from sunpy_ml.enhancement.kinds import observed_kind, with_unit
 from sunpy_ml.enhancement.limb import without_limb_darkening
 from sunpy_ml.enhancement.running import UNCERTAINTIES, deconvolve
 from sunpy_ml.inference import choose_device, choose_precision
-from sunpy_ml.observations import Prepared, as_map, prepare, wrap
+from sunpy_ml.observations import Prepared, as_map, prepare, quiet_headers, wrap
 from sunpy_ml.weights import Card, resolve
 
 __all__ = ["TASK", "enhance_hmi"]
@@ -137,9 +138,10 @@ def enhance_hmi(
     )
     if level is not None:
         answer, deviation = answer * level, None if deviation is None else deviation * level
+    own = _own_unit(prepared, card)
     if deviation is not None:
-        deviation = StdDevUncertainty(deviation * np.float32(prepared.normalisation.scale))
-    result = wrap(prepared, prepared.normalisation.invert(answer), card, uncertainty=deviation)
+        deviation = StdDevUncertainty(deviation * np.float32(own * prepared.normalisation.scale))
+    result = wrap(prepared, np.float32(own) * prepared.normalisation.invert(answer), card, uncertainty=deviation)
     return _checked(result, prepared) if isinstance(answer, np.ndarray) else result
 
 
@@ -151,12 +153,23 @@ def _check(uncertainty: str, tile: int | None, device: Any, precision: str) -> N
     choose_device(device), choose_precision(precision)
 
 
+def _own_unit(prepared: Prepared, card: Card) -> float:
+    """What values in the unit of the card are multiplied by to be in that of the observation."""
+    if not card.input.unit:
+        return 1.0
+    with quiet_headers():
+        return float(u.Unit(card.input.unit).to(prepared.base.unit))
+
+
 def _checked(result: Any, prepared: Prepared) -> Any:
     """The result with what the telescope would see of it, less what it saw, in its meta."""
     difference = consistency_map(as_map(result), prepared.base)
     valid = np.isfinite(difference.data)
     if difference.mask is not None:
         valid &= ~np.asarray(difference.mask, dtype=bool)
+    # Of an image that was enhanced before.
+    for stale in ("consistency", "consrms"):
+        difference.meta.pop(stale, None)
     result.meta["consistency"] = difference
     result.meta["consrms"] = float(np.sqrt(np.mean(np.square(difference.data[valid], dtype=np.float64))))
     return result

@@ -39,6 +39,8 @@ def test_silence_and_contradictions_are_errors():
         observed_kind(make_map(bunit="G"), "continuum")
     with pytest.raises(ObservationError, match="'km / s'"):
         observed_kind(make_map(bunit="km / s"))
+    with pytest.raises(ObservationError, match="'LINE DEPTH'"):
+        observed_kind(make_map(bunit="DN / s", content="LINE DEPTH"))
     with pytest.raises(ValueError, match="got 'velocity'"):
         observed_kind(make_map(), "velocity")
 

@@ -52,6 +52,13 @@ def test_one_bad_file_costs_no_other(files, tmp_path):
     assert enhance_files([files[0]], tmp_path / "sharp", overwrite=True)["error"][0] == ""
 
 
+def test_the_file_that_is_read_is_never_replaced(files):
+    before = files[0].read_bytes()
+    table = enhance_files([files[0]], files[0].parent, overwrite=True)
+    assert "is the file that is read" in table["error"][0]
+    assert files[0].read_bytes() == before
+
+
 def test_names_must_differ(files, tmp_path):
     other = tmp_path / "other"
     other.mkdir()

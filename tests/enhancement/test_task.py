@@ -288,3 +288,15 @@ def test_memory_depends_on_the_tile_and_not_on_the_image(monkeypatch):
         largest.clear()
         enhance_hmi(hmi_map(shape=(side, side)), tile=64, progress=False)
         assert max(largest) == (64 + 2 * halo) ** 2
+
+
+@pytest.mark.parametrize("unit", ["kG", "mT", "T"])
+def test_fields_come_back_in_their_own_unit(scene, unit):
+    field = scene[1]
+    factor = (1 * u.G).to_value(unit)
+    found = enhance_hmi(type(field)(field.data * factor, {**field.meta, "bunit": unit}))
+    expected = enhance_hmi(field)
+    assert found.unit == unit
+    np.testing.assert_allclose(found.data, expected.data * factor, rtol=0, atol=1e-4 * factor * expected.data.std())
+    np.testing.assert_allclose(found.uncertainty.array, expected.uncertainty.array * factor, rtol=1e-3)
+    assert found.meta["consrms"] == pytest.approx(expected.meta["consrms"] * factor, rel=1e-3)
