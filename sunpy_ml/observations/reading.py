@@ -1,5 +1,6 @@
 """Reading: whatever a user calls an observation becomes a Map."""
 
+import re
 import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -15,6 +16,8 @@ from sunpy_ml.exceptions import ObservationError
 from sunpy_ml.observations.headers import observation_time, quiet_headers
 
 __all__ = ["as_map", "iterate_observations", "source_name"]
+
+_WCS_KEY = re.compile(r"crota\d|(cd|pc|pv)\d_\d|(cdelt|crpix|crval|ctype|cunit)\d|lonpole|latpole")
 
 
 def as_map(observation: Any) -> GenericMap:
@@ -121,7 +124,8 @@ def _cube_as_map(cube: NDCube) -> GenericMap:
             "observation: expected an NDCube with two celestial axes, got "
             f"{cube.data.ndim} axes of the types {list(cube.wcs.world_axis_physical_types)}; slice it first."
         )
-    header = dict(cube.meta or {})
+    # A rotation that is left from another header would count beside the cube's own.
+    header = {key: value for key, value in dict(cube.meta or {}).items() if not _WCS_KEY.fullmatch(str(key).lower())}
     header.update(cube.wcs.low_level_wcs.to_header())
     frame = wcs_to_celestial_frame(cube.wcs.low_level_wcs)
     observer = getattr(frame, "observer", None)

@@ -20,7 +20,7 @@ from sunpy_ml.observations import (
     self_contained,
     source_name,
 )
-from tests.maps import make_map, random_image
+from tests.maps import corners_and_centre, make_map, random_image
 
 
 @pytest.mark.parametrize(
@@ -203,3 +203,12 @@ def test_names_of_maps_do_not_need_a_wavelength():
     bare = {"instrume": None, "telescop": None, "date-obs": None}
     assert source_name(make_map(**bare)) == "Map"
     assert source_name(make_map(filename="a.fits")) == "a.fits"
+
+
+@pytest.mark.parametrize("stale", [{"crota2": 180.013}, {"cd1_1": 2.0, "cd2_2": 2.0}, {"pc1_2": 0.5}])
+def test_a_cube_lies_where_its_wcs_says_and_not_where_its_meta_did(stale):
+    m = make_map(random_image())
+    found = as_map(NDCube(m.data, wcs=m.wcs, unit=m.unit, meta={**m.meta, **stale}))
+    np.testing.assert_allclose(
+        corners_and_centre(found.wcs, m.data.shape), corners_and_centre(m.wcs, m.data.shape), rtol=0, atol=1e-6
+    )
