@@ -11,12 +11,12 @@ from ndcube import NDCollection, NDCube
 from sunpy.map import GenericMap
 from tqdm.auto import tqdm
 
-from sunpy_ml.classification.answers import read_answers
 from sunpy_ml.classification.task import TASK
 from sunpy_ml.exceptions import ObservationError
 from sunpy_ml.inference import run
 from sunpy_ml.observations import as_map, celestial_wcs, cut_out, observation_facts, prepare, self_contained
 from sunpy_ml.weights import Card, network_for, resolve
+from sunpy_ml.weights.answers import read_answers
 
 __all__ = ["feature_map"]
 

@@ -10,9 +10,9 @@ from astropy.table import QTable
 from scipy.special import entr
 from sunpy.map import GenericMap
 
-from sunpy_ml.classification.answers import judge, read_answers
 from sunpy_ml.classification.table import Row, as_table, describe
 from sunpy_ml.weights import Card, DomainReport
+from sunpy_ml.weights.answers import judge, read_answers
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

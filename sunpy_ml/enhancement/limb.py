@@ -3,11 +3,14 @@
 from dataclasses import dataclass
 from typing import Any
 
+import astropy.units as u
 import numpy as np
 import numpy.typing as npt
+import torch
 from numpy.polynomial import Polynomial
 
 from sunpy_ml.observations import Prepared, Turn, limb_distance, self_contained, turned_wcs
+from sunpy_ml.optics import HMI, Camera
 
 __all__ = ["LimbDarkening", "fit_limb_darkening", "without_limb_darkening"]
 
@@ -19,6 +22,10 @@ LEAST_RANGE = 0.15
 _DEGREES = ((0.6, 5), (0.0, 2))
 _BINS = 40
 _SAMPLE = 1_000_000
+# Within this many arcsec of the limb what is seen is not the disk's level but its blurred edge.
+_RIM = 3.0
+# How far the blurred edge is followed across the limb and along it, in arcsec, and in how many steps to a pixel.
+_ACROSS, _ALONG, _STEPS = 60.0, 30.0, 5
 
 
 @dataclass(frozen=True)
@@ -56,7 +63,8 @@ def without_limb_darkening(prepared: Prepared, factor: int) -> tuple[Any, Any] |
     Returns
     -------
     image, level : numpy.ndarray or dask.array.Array
-        float32.
+        float32. Sky that was not observed holds the light that HMI would see there, since without it a network takes
+        the edge of the field for that of the disk.
 
     None is returned where the level hardly varies, or where the limb is unknown.
     """
@@ -65,17 +73,49 @@ def without_limb_darkening(prepared: Prepared, factor: int) -> tuple[Any, Any] |
     distance = limb_distance(prepared.wcs, complete, chunks=chunks)
     if distance is None:
         return None
+    limb = float(np.arcsin((complete.rsun_meters / complete.dsun).to_value(u.one)) * u.rad.to(u.arcsec))
     step = max(1, round((image.size / _SAMPLE) ** 0.5))
     thin = slice(None, None, step), slice(None, None, step)
-    sample = np.array(image[thin])
+    sample, sampled = np.array(image[thin]), np.asarray(distance[thin])
     if prepared.mask is not None:
-        sample[np.asarray(prepared.mask[thin])] = np.nan
-    darkening = fit_limb_darkening(sample, np.asarray(distance[thin]))
+        sample[prepared.mask[thin]] = np.nan
+    sample[sampled > 1 - _RIM / limb] = np.nan
+    darkening = fit_limb_darkening(sample, sampled)
     if darkening is None:
         return None
+    if prepared.mask is not None and (prepared.mask[thin] & (sampled > 1 - _RIM / limb)).any():
+        image = _with_sky(image, prepared.mask, distance, darkening, limb)
     finer = turned_wcs(prepared.wcs, Turn(), image.shape, (factor, factor))
     finer_chunks = None if chunks is None else tuple(tuple(factor * size for size in sizes) for sizes in chunks)
     return image / darkening.level(distance), darkening.level(limb_distance(finer, complete, chunks=finer_chunks))
+
+
+def _with_sky(image: Any, missing: Array, distance: Any, darkening: LimbDarkening, limb: float) -> Any:
+    """An image with the light that HMI would see in pixels about the limb and beyond it that are missing."""
+    places, light = _light_about_limb(darkening, limb)
+
+    def filled(values: Array, missing: Array, distance: Array) -> Array:
+        sky = missing & (distance > 1 - _RIM / limb)
+        return np.where(sky, np.interp(distance, places, light), values).astype(np.float32)
+
+    if isinstance(image, np.ndarray):
+        return filled(image, missing, distance)
+    import dask.array as da
+
+    return da.map_blocks(filled, image, da.from_array(missing, chunks=image.chunks), distance, dtype=np.float32)
+
+
+def _light_about_limb(darkening: LimbDarkening, limb: float) -> tuple[Array, Array]:
+    """Distances from the centre of the disk, in its radii, and the light that HMI sees there of a disk without sky."""
+    fine = HMI.pixel / _STEPS
+    step = float(fine.to_value(u.arcsec / u.pix))
+    x, y = (step * np.arange(-round(reach / step), round(reach / step) + 1) for reach in (_ACROSS, _ALONG))
+    distance = np.hypot(limb + x, y[:, np.newaxis]) / limb
+    covered = np.clip((1 - distance) * limb / step + 0.5, 0, 1)
+    disk = (darkening.level(distance.clip(max=1).astype(np.float32)) * covered).astype(np.float32)
+    camera = Camera(HMI, (y.size, x.size), scale=fine, pixel=fine, integrate=False)
+    seen = camera(torch.from_numpy(disk)).numpy()[y.size // 2]
+    return 1 + x / limb, np.convolve(seen, np.full(_STEPS, 1 / _STEPS), "same")
 
 
 def _cosine(distance: Any) -> Any:

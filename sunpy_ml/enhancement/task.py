@@ -73,7 +73,8 @@ def enhance_hmi(
         With twice the pixels along each axis over the same field, float32, in the unit of ``m``, of its class, with its
         mask and a true WCS. ``uncertainty`` is an `~astropy.nddata.StdDevUncertainty`. The meta hold ``consistency``,
         a Map of what HMI would see of the result less what it saw (see `consistency_map`), and its rms as ``consrms``;
-        sunpy saves the latter alone, and warns. A lazy result has neither.
+        sunpy saves the latter alone, and warns. Maps that are made of the result, by submap say, carry both on as they
+        are. A lazy result has neither.
 
     Raises
     ------
@@ -97,8 +98,9 @@ def enhance_hmi(
     Notes
     -----
     A continuum image is divided by the level of its quiet Sun, and by its limb darkening where that matters, before the
-    network sees it, and multiplied by both afterwards. Opposite polarities that cancel within HMI's resolution separate
-    when the blur is undone, so that the unsigned flux of a magnetogram grows.
+    network sees it, and multiplied by both afterwards. Where the sky beyond the limb is missing, it is taken as what
+    HMI would see of a disk with the radius in the header. Opposite polarities that cancel within HMI's resolution
+    separate when the blur is undone, so that the unsigned flux of a magnetogram grows.
 
     References
     ----------

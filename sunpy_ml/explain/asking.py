@@ -13,7 +13,8 @@ from sunpy_ml.exceptions import WeightsError
 from sunpy_ml.explain.copying import private_copy
 from sunpy_ml.inference import choose_device, run
 from sunpy_ml.observations import Prepared, as_map, prepare
-from sunpy_ml.weights import Card, get_card, network_for, read_weights_card, resolve
+from sunpy_ml.weights import Card, DomainReport, get_card, network_for, read_weights_card, resolve
+from sunpy_ml.weights.answers import judge, read_answers
 
 __all__ = ["DEFAULT_TASK", "Question", "ask", "targets"]
 
@@ -41,6 +42,8 @@ class Question:
         One of `targets`.
     index : int
         Of that output of the network.
+    report : DomainReport
+        Whether header and image lie inside what the network was trained on.
     """
 
     given: GenericMap
@@ -50,6 +53,7 @@ class Question:
     image: Tensor
     target: str
     index: int
+    report: DomainReport
 
 
 def ask(m: Any, target: str | None, weights: Any, card: Card | None, device: Any) -> Question:
@@ -63,11 +67,12 @@ def ask(m: Any, target: str | None, weights: Any, card: Card | None, device: Any
     chosen = choose_device(device)
     network = network_for(card, weights)
     image = torch.from_numpy(np.array(prepared.data, np.float32))[None, None]
+    logits = run(network, image.numpy(), device=chosen, average_turns=card.input.average_turns, progress=False)[0]
+    report = judge(card.domain.check(prepared.facts), read_answers(logits, card).unfamiliarity, card)
     if target is None:
-        logits = run(network, image.numpy(), device=chosen, average_turns=card.input.average_turns, progress=False)
-        target = names[int(logits[0, : len(card.output.classes)].argmax())]
+        target = names[int(logits[: len(card.output.classes)].argmax())]
     own = private_copy(network, chosen)
-    return Question(given, prepared, card, own, image.to(chosen), target, names.index(target))
+    return Question(given, prepared, card, own, image.to(chosen), target, names.index(target), report)
 
 
 def targets(card: Card) -> tuple[str, ...]:

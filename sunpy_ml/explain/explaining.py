@@ -11,9 +11,8 @@ from sunpy.map import GenericMap
 from sunpy_ml.explain.asking import Question, ask
 from sunpy_ml.explain.methods import METHODS, attribute, checked_options
 from sunpy_ml.explain.plot import relevance_settings
-from sunpy_ml.observations import new_map, quiet_headers, self_contained
+from sunpy_ml.observations import new_map, quiet_headers, self_contained, weights_history
 from sunpy_ml.observations.resampling import resample
-from sunpy_ml.version import version
 from sunpy_ml.weights import Card
 
 __all__ = ["explain_map"]
@@ -150,7 +149,7 @@ def explain_map(
     """
     options = checked_options(method, layer=layer, window=window, steps=steps, baseline=baseline)
     question = ask(m, target, weights, card, device)
-    question.card.domain.check(question.prepared.facts).enforce(question.card.name, strict)
+    question.report.enforce(question.card.name, strict)
     averaged = question.card.input.average_turns
     relevance = attribute(question.network, question.image, question.index, method, options, average_turns=averaged)
     return _as_map(_on_observation(relevance, question), question, method)
@@ -175,10 +174,7 @@ def _as_map(relevance: Array, question: Question, method: str) -> GenericMap:
     given, card = question.given, question.card
     data = np.asarray(given.data)
     invalid = ~np.isfinite(data) if given.mask is None else ~np.isfinite(data) | np.asarray(given.mask, dtype=bool)
-    history = (
-        f"sunpy_ml {version}: weights {card.name}, SHA-256 {card.file.sha256}",
-        f"sunpy_ml: relevance for {question.target} by {method}",
-    )
+    history = [*weights_history(card), f"sunpy_ml: relevance for {question.target} by {method}"]
     mask = invalid if invalid.any() else None
     result = new_map(given, relevance, mask=mask, unit=u.dimensionless_unscaled, history=history)
     result.meta |= {"relmeth": method, "reltarg": question.target, "relwght": card.name}

@@ -64,11 +64,14 @@ def run_lazy(
     import dask.array as da
 
     halo = -(-halo // multiple) * multiple
+    # An image that is shorter than the halo is one block along that axis.
+    depth = {axis: min(halo, length) for axis, length in enumerate(image.shape)}
     if halo:
         # A halo reaches into the next block and no farther.
-        image = image.rechunk(tuple(da.overlap.ensure_minimum_chunksize(halo, along) for along in image.chunks))
+        chunks = (da.overlap.ensure_minimum_chunksize(depth[axis], along) for axis, along in enumerate(image.chunks))
+        image = image.rechunk(tuple(chunks))
     sizes = tuple(tuple(factor * size for size in along) for along in image.chunks)
-    overlapping = da.overlap.overlap(image, depth=halo, boundary="none") if halo else image
+    overlapping = da.overlap.overlap(image, depth=depth, boundary="none") if halo else image
     return da.map_blocks(
         _predict_block,
         overlapping,

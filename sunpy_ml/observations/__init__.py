@@ -11,10 +11,11 @@ from sunpy_ml.observations.preparing import Prepared, prepare
 from sunpy_ml.observations.reading import as_map, iterate_observations, source_name
 from sunpy_ml.observations.resampling import fill_invalid
 from sunpy_ml.observations.sequences import ImageSequence, image_sequence
-from sunpy_ml.observations.wrapping import new_map, wrap
-from sunpy_ml.observations.writing import write_map
+from sunpy_ml.observations.wrapping import new_map, weights_history, wrap
+from sunpy_ml.observations.writing import FITS_ENDINGS, write_map
 
 __all__ = [
+    "FITS_ENDINGS",
     "CubeAxes",
     "ImageSequence",
     "Normalisation",
@@ -41,6 +42,7 @@ __all__ = [
     "self_contained",
     "source_name",
     "turned_wcs",
+    "weights_history",
     "wrap",
     "write_map",
 ]

@@ -13,6 +13,7 @@ from sunpy.sun import constants
 
 from sunpy_ml.exceptions import ObservationError
 from sunpy_ml.observations.orientation import pixel_matrix
+from sunpy_ml.observations.unwrapping import fits_wcs
 
 __all__ = ["CubeAxes", "cube_axes", "even_interval", "observer_distance", "pixel_step"]
 
@@ -44,7 +45,7 @@ class CubeAxes(NamedTuple):
 
 
 def cube_axes(cube: NDCube) -> CubeAxes:
-    """What the WCS of an NDCube (time, y, x) tells, sliced or not.
+    """What the WCS of an NDCube (time, y, x) tells, sliced, rebinned or neither.
 
     Raises
     ------
@@ -55,26 +56,17 @@ def cube_axes(cube: NDCube) -> CubeAxes:
     places = [any("pos." in str(kind) or "lon" in str(kind) for kind in axis) for axis in types]
     if cube.data.ndim != 3 or places[0] or places[1] != places[2]:
         raise ObservationError(f"observations: expected an NDCube (time, y, x), got {cube.shape} with axes {types}.")
-    wcs, first = _fits_wcs(cube)
+    low = cube.wcs.low_level_wcs
+    wcs = fits_wcs(low)
+    if wcs is None:
+        raise ObservationError(
+            f"observations: expected an NDCube with a FITS WCS of three axes, got {type(low).__name__}."
+        )
     celestial = wcs.sub([1, 2]) if places[1] else None
     if celestial is not None:
-        # A slice begins elsewhere, with the same world.
-        celestial.wcs.crpix = celestial.wcs.crpix - first[:2]
         celestial.array_shape = cube.data.shape[1:]
-        celestial.wcs.set()
     start, cadence = _cube_times(cube, wcs)
     return CubeAxes(celestial, _linear_step(wcs) if celestial is None else pixel_step(celestial), start, cadence)
-
-
-def _fits_wcs(cube: NDCube) -> tuple[WCS, Array]:
-    low = cube.wcs.low_level_wcs
-    slices = getattr(low, "_slices_pixel", [slice(None)] * 3)
-    whole = getattr(low, "_wcs", low)
-    if not isinstance(whole, WCS) or whole.naxis != 3 or any(not isinstance(part, slice) for part in slices):
-        raise ObservationError(
-            f"observations: expected an NDCube with a FITS WCS of three axes, got {type(whole).__name__}."
-        )
-    return whole, np.array([part.start or 0 for part in slices], dtype=float)
 
 
 def _cube_times(cube: NDCube, wcs: WCS) -> tuple[Time | None, u.Quantity | None]:
@@ -87,7 +79,8 @@ def _cube_times(cube: NDCube, wcs: WCS) -> tuple[Time | None, u.Quantity | None]
         return None, None
     planes = np.arange(max(count, 2))
     seconds = cube.wcs.low_level_wcs.pixel_to_world_values(0 * planes, 0 * planes, planes)[2] * unit
-    dated = wcs.wcs.ctype[2] in ("TIME", "UTC", "TAI") and (wcs.wcs.mjdref[0] > 0 or bool(wcs.wcs.dateref))
+    # DATEREF alone is not enough: astropy counts from MJDREF, which it makes of it where it reads a header.
+    dated = wcs.wcs.ctype[2] in ("TIME", "UTC", "TAI") and wcs.wcs.mjdref[0] > 0
     start = cube.wcs.pixel_to_world(0, 0, 0)[-1] if dated else None
     return start, (seconds[1] - seconds[0]).to(u.s)
 

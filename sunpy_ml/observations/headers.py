@@ -20,7 +20,8 @@ from sunpy_ml.exceptions import ObservationError
 
 __all__ = ["celestial_wcs", "observation_time", "quiet_headers", "self_contained"]
 
-_TIME_KEYS = ("date-avg", "date-obs", "date_obs", "date-beg", "date-end")
+#: Keywords that may hold the date of an observation, the best first.
+TIME_KEYS = ("date-avg", "date-obs", "date_obs", "date-beg", "date-end")
 # Warning filters belong to the whole process, so only one thread at a time may change and restore them.
 _filters = threading.RLock()
 
@@ -36,7 +37,7 @@ def quiet_headers() -> Iterator[None]:
 
 def observation_time(m: GenericMap) -> Time | None:
     """When the observation was made, or None where its header has no date."""
-    if not any(m.meta.get(key) for key in _TIME_KEYS):
+    if not any(m.meta.get(key) for key in TIME_KEYS):
         return None
     with quiet_headers():
         return m.date

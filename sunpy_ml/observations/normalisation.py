@@ -16,7 +16,14 @@ from astropy.stats import mad_std, sigma_clipped_stats
 from sunpy_ml.exceptions import CardError, ObservationError
 from sunpy_ml.weights import Input
 
-__all__ = ["NORMALISERS", "Normalisation", "Normaliser", "normaliser_of", "quiet_sun_level"]
+__all__ = [
+    "NORMALISERS",
+    "Normalisation",
+    "Normaliser",
+    "channel_normaliser",
+    "normaliser_of",
+    "quiet_sun_level",
+]
 
 Array = npt.NDArray[Any]
 
@@ -114,6 +121,31 @@ def _percentile(pixels: Array, constants: Mapping[str, float]) -> Normalisation:
     return Normalisation(float(low), float(high - low))
 
 
+def _contrast(pixels: Array, constants: Mapping[str, float]) -> Normalisation:
+    mean = float(pixels.mean())
+    return Normalisation(mean, mean)
+
+
+def channel_normaliser(rules: Input, channel: int) -> Normaliser:
+    """The normaliser of one channel of a network that reads several.
+
+    Where the card says ``per-channel``, the constants ``offset_<channel>`` and ``scale_<channel>`` are fixed; a channel
+    without is divided by its median.
+
+    Raises
+    ------
+    CardError
+        As of `normaliser_of`.
+    """
+    if rules.normaliser != "per-channel":
+        return normaliser_of(rules)
+    names = f"offset_{channel}", f"scale_{channel}"
+    if not set(names) & set(rules.constants):
+        return NORMALISERS["median"]
+    fixed = Normalisation(rules.constants.get(names[0], 0.0), rules.constants.get(names[1], 1.0))
+    return Normaliser((), lambda pixels, constants: fixed)
+
+
 def normaliser_of(rules: Input) -> Normaliser:
     """The normaliser that a card names, with all the constants that it needs.
 
@@ -134,6 +166,7 @@ def normaliser_of(rules: Input) -> Normaliser:
 #: Normalisers by the name that a card gives.
 NORMALISERS: dict[str, Normaliser] = {
     "raw": Normaliser((), lambda pixels, constants: Normalisation(0.0, 1.0)),
+    "contrast": Normaliser((), _contrast),
     "minmax-uint8": Normaliser((), _minmax, on_source=True),
     "quiet-sun": Normaliser((), lambda pixels, constants: Normalisation(0.0, quiet_sun_level(pixels)), on_disk=True),
     "median": Normaliser((), lambda pixels, constants: Normalisation(0.0, float(np.median(pixels)))),

@@ -1,5 +1,6 @@
 """Preparing: from an observation to the array that a network expects, with everything needed to come back."""
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -34,7 +35,7 @@ class Prepared:
     ----------
     data : numpy.ndarray or dask.array.Array
         float32, (y, x), normalised, finite; north up and west right where the card asks for that.
-    mask : numpy.ndarray, dask.array.Array or None
+    mask : numpy.ndarray or None
         True where the observation has no valid value; None where it has one everywhere.
     wcs : astropy.wcs.WCS
         Of ``data``.
@@ -71,8 +72,8 @@ class Prepared:
 def prepare(observation: Any, card: Card) -> Prepared:
     """Turn, resample, fill and normalise an observation as a card says.
 
-    Dask-backed data stay lazy where the network reads them on their own grid; where they must be resampled they
-    are computed.
+    Dask-backed data stay lazy where the network reads them on their own grid: they are read once here, for what is
+    valid and for the normalisation. Where they must be resampled they are computed.
 
     Parameters
     ----------
@@ -105,21 +106,19 @@ def prepare(observation: Any, card: Card) -> Prepared:
     complete = self_contained(base)
     wcs = celestial_wcs(complete)
     oriented = turned_wcs(wcs, turn, complete.data.shape)
-    data: Any
-    valid: Any
     data, valid = (turn.apply(array) for array in _physical(complete, rules.unit))
     dark = beyond_limb(oriented, complete)
     shape = _target_shape(data.shape, plate_scale(oriented, complete), rules)
     if isinstance(data, np.ndarray) or shape != data.shape:
         data, valid, normalisation = _on_grid(np.asarray(data), np.asarray(valid), dark, shape, rules)
     else:
-        data, normalisation = _lazily(data, valid, dark, rules)
+        data, valid, normalisation = _lazily(data, valid, dark, rules)
     factor = (shape[0] / oriented.array_shape[0], shape[1] / oriented.array_shape[1])
     return Prepared(
         data=data,
-        mask=None if isinstance(valid, np.ndarray) and valid.all() else ~valid,
+        mask=None if valid.all() else ~valid,
         wcs=turned_wcs(wcs, turn, complete.data.shape, factor),
-        facts=replace(facts, missing=1.0 - float(np.mean(valid)) if isinstance(valid, np.ndarray) else 0.0),
+        facts=replace(facts, missing=1.0 - float(np.mean(valid))),
         normalisation=normalisation,
         turn=turn,
         base=base,
@@ -169,8 +168,7 @@ def _target_shape(shape: tuple[int, int], scale: u.Quantity, rules: Input) -> tu
 def _on_grid(
     data: Array, valid: Array, dark: Array | None, shape: tuple[int, int], rules: Input
 ) -> tuple[Array, Array, Normalisation]:
-    if not valid.any():
-        raise ObservationError(f"observation: none of its {valid.size} pixels is valid (all NaN, infinite or masked).")
+    _check_any(valid)
     normaliser = normaliser_of(rules)
     source = data, valid
     if not valid.all():
@@ -189,16 +187,39 @@ def _disk_pixels(data: Array, valid: Array, dark: Array | None, on_disk: bool) -
     return data[valid]
 
 
-def _lazily(data: Any, valid: Any, dark: Array | None, rules: Input) -> tuple[Any, Normalisation]:
-    """As `_on_grid` for dask arrays on their own grid: gaps are filled from within each block."""
+def _check_any(valid: Array) -> None:
+    if not valid.any():
+        raise ObservationError(f"observation: none of its {valid.size} pixels is valid (all NaN, infinite or masked).")
+
+
+def _lazily(data: Any, valid: Any, dark: Array | None, rules: Input) -> tuple[Any, Array, Normalisation]:
+    """As `_on_grid` for dask arrays on their own grid: what is valid is known after one pass, the data stay lazy."""
     import dask.array as da
 
     normaliser = normaliser_of(rules)
     step = max(1, round((data.size / SAMPLE_SIZE) ** 0.5))
     thin = slice(None, None, step), slice(None, None, step)
-    sample, usable = da.compute(data[thin], valid[thin])
-    pixels = _disk_pixels(sample, usable, None if dark is None else dark[thin], normaliser.on_disk)
+    sample, known = da.compute(data[thin], valid)
+    _check_any(known)
+    pixels = _disk_pixels(sample, known[thin], None if dark is None else dark[thin], normaliser.on_disk)
     normalisation = normaliser(pixels, rules.constants)
-    dark = da.zeros_like(valid) if dark is None else da.from_array(dark, chunks=data.chunks)
-    filled = da.map_blocks(fill_invalid, data, valid, dark, dtype=np.float32)
-    return normalisation.apply(filled), normalisation
+    filled = data if known.all() else _fill_blocks(data, valid, dark, rules.halo)
+    return normalisation.apply(filled), known, normalisation
+
+
+def _fill_blocks(data: Any, valid: Any, dark: Array | None, halo: int) -> Any:
+    """As `fill_invalid`, block by block: the same wherever a network of that halo sees it from a valid pixel."""
+    import dask.array as da
+
+    # A gap that is seen along both axes from ``halo`` pixels away has a valid pixel within the diagonal of that.
+    reach = math.ceil(math.sqrt(2) * halo)
+    return da.map_overlap(
+        fill_invalid,
+        data,
+        valid,
+        da.zeros_like(valid) if dark is None else da.from_array(dark, chunks=data.chunks),
+        depth={axis: min(reach, length) for axis, length in enumerate(data.shape)},
+        boundary="none",
+        dtype=np.float32,
+        meta=np.empty((0, 0), np.float32),
+    )

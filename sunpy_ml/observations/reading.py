@@ -8,16 +8,21 @@ from typing import Any
 
 import astropy.units as u
 import numpy as np
+from astropy.time import Time
 from astropy.wcs.utils import wcs_to_celestial_frame
+from erfa import ErfaWarning
 from ndcube import NDCube
 from sunpy.map import GenericMap, Map
 
 from sunpy_ml.exceptions import ObservationError
-from sunpy_ml.observations.headers import observation_time, quiet_headers
+from sunpy_ml.observations.headers import TIME_KEYS, observation_time, quiet_headers
+from sunpy_ml.observations.unwrapping import fits_wcs
 
 __all__ = ["as_map", "iterate_observations", "source_name"]
 
 _WCS_KEY = re.compile(r"crota\d|(cd|pc|pv)\d_\d|(cdelt|crpix|crval|ctype|cunit)\d|lonpole|latpole")
+# The year 1900, as a modified Julian date.
+_FIRST_DAY = 15020
 
 
 def as_map(observation: Any) -> GenericMap:
@@ -119,16 +124,20 @@ def _read_file(path: Path) -> GenericMap:
 
 
 def _cube_as_map(cube: NDCube) -> GenericMap:
-    if cube.data.ndim != 2 or not getattr(cube.wcs.low_level_wcs, "has_celestial", False):
+    wcs = fits_wcs(cube.wcs.low_level_wcs)
+    if cube.data.ndim != 2 or wcs is None or not wcs.has_celestial:
         raise ObservationError(
-            "observation: expected an NDCube with two celestial axes, got "
+            "observation: expected an NDCube with two celestial axes of FITS, got "
             f"{cube.data.ndim} axes of the types {list(cube.wcs.world_axis_physical_types)}; slice it first."
         )
     # A rotation that is left from another header would count beside the cube's own.
     header = {key: value for key, value in dict(cube.meta or {}).items() if not _WCS_KEY.fullmatch(str(key).lower())}
-    header.update(cube.wcs.low_level_wcs.to_header())
-    frame = wcs_to_celestial_frame(cube.wcs.low_level_wcs)
-    observer = getattr(frame, "observer", None)
+    header.update(wcs.to_header())
+    time = _time_of_slice(cube)
+    if time is not None:
+        header = {key: value for key, value in header.items() if key.lower() not in TIME_KEYS}
+        header["date-obs"] = time.utc.isot
+    observer = getattr(wcs_to_celestial_frame(wcs), "observer", None)
     if observer is not None and not isinstance(observer, str):
         header |= {
             "hgln_obs": observer.lon.to_value(u.deg),
@@ -138,3 +147,12 @@ def _cube_as_map(cube: NDCube) -> GenericMap:
     if cube.unit is not None:
         header["bunit"] = cube.unit.to_string()
     return Map(cube.data, header, mask=cube.mask, uncertainty=cube.uncertainty)
+
+
+def _time_of_slice(cube: NDCube) -> Time | None:
+    """When an image was taken that was sliced out of a sequence, whose header has the date of the first."""
+    with quiet_headers():
+        # Where a time axis does not say when it begins, astropy takes 1858, and finds that dubious.
+        warnings.simplefilter("ignore", ErfaWarning)
+        times = [value for value in cube.global_coords.values() if isinstance(value, Time) and value.isscalar]
+    return next((time for time in times if time.mjd > _FIRST_DAY), None)

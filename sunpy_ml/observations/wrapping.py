@@ -16,7 +16,7 @@ from sunpy_ml.observations.preparing import Prepared
 from sunpy_ml.version import version
 from sunpy_ml.weights import Card
 
-__all__ = ["new_map", "wrap"]
+__all__ = ["new_map", "weights_history", "wrap"]
 
 Array = npt.NDArray[Any]
 
@@ -74,7 +74,7 @@ def wrap(
     if uncertainty is not None:
         uncertainty = copy.copy(uncertainty)
         uncertainty.array = turn.undo(uncertainty.array)
-    history = [f"sunpy_ml {version}: weights {card.name}, SHA-256 {card.file.sha256}"]
+    history = weights_history(card)
     if card.validated_on == "simulation":
         history.append("sunpy_ml: these weights were validated on simulations only")
     if mask is not None:
@@ -152,6 +152,11 @@ def new_map(
         meta["history"] = "\n".join(filter(None, [str(meta.get("history", "")), *history]))
     with quiet_headers():
         return type(old)(data, meta, plot_settings=copy.deepcopy(old.plot_settings), mask=mask, uncertainty=uncertainty)
+
+
+def weights_history(card: Card) -> list[str]:
+    """Lines for HISTORY that say what computed an image, none longer than the 72 characters of a line in FITS."""
+    return [f"sunpy_ml {version}: weights {card.name}", f"SHA-256 {card.file.sha256}"]
 
 
 def _scaled(

@@ -1,6 +1,7 @@
 """Writing: a Map to a compressed FITS file that gives it back."""
 
 import copy
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,17 @@ from sunpy.util.exceptions import SunpyMetadataWarning
 
 from sunpy_ml.exceptions import ObservationError
 
-__all__ = ["write_map"]
+__all__ = ["FITS_ENDINGS", "write_map"]
+
+#: How the names of files end that are written.
+FITS_ENDINGS = (".fits", ".fit", ".fts", ".fits.fz", ".fits.gz")
+
+# What describes not an image but the file that it was read from: form, extension, checksums, and tiled compression.
+_OF_THE_FILE = re.compile(
+    r"SIMPLE|XTENSION|BITPIX|NAXIS\d*|EXTEND|PCOUNT|GCOUNT|GROUPS|BSCALE|BZERO|BLANK|EXTNAME|EXTVER|EXTLEVEL|INHERIT|"
+    r"(CHECK|DATA|HEAD|ZHECK|ZDATA)SUM|TFIELDS|THEAP|(TTYPE|TFORM|ZNAXIS|ZTILE|ZNAME|ZVAL)\d+|"
+    r"Z(IMAGE|TENSION|SIMPLE|EXTEND|BITPIX|NAXIS|PCOUNT|GCOUNT|BLOCKED|CMPTYPE|MASKCMP|QUANTIZ|DITHER0|BLANK|SCALE|ZERO)"
+)
 
 
 def write_map(m: GenericMap, path: str | Path, *, overwrite: bool = False) -> None:
@@ -24,7 +35,7 @@ def write_map(m: GenericMap, path: str | Path, *, overwrite: bool = False) -> No
         Not changed. Its masked pixels are written as NaN, so that whoever reads the file knows them, and floating-point
         data lose nothing else. Its meta that FITS cannot hold, and its uncertainty, are left behind.
     path : str or pathlib.Path
-        Ends in ``.fits`` or ``.fits.fz``.
+        Ends in ``.fits``, ``.fit``, ``.fts``, ``.fits.fz`` or ``.fits.gz``.
     overwrite : bool
         Replace a file that is there.
 
@@ -45,16 +56,16 @@ def write_map(m: GenericMap, path: str | Path, *, overwrite: bool = False) -> No
     (32, 32)
     """
     path = Path(path)
-    if not path.name.endswith((".fits", ".fits.fz")):
-        raise ObservationError(f"path: got {str(path)!r}, the name must end in '.fits' or '.fits.fz'.")
+    if not path.name.lower().endswith(FITS_ENDINGS):
+        raise ObservationError(f"path: got {str(path)!r}, the name must end in {', '.join(FITS_ENDINGS)}.")
     if path.exists() and not overwrite:
         raise ObservationError(f"path: there is a file {str(path)!r}; say overwrite=True to replace it.")
     with warnings.catch_warnings():
         # What FITS cannot hold is left behind, as the docstring says.
         warnings.simplefilter("ignore", SunpyMetadataWarning)
         header = m.fits_header
-    for keyword in ("SIMPLE", "BITPIX", "NAXIS", "NAXIS1", "NAXIS2", "EXTEND", "BSCALE", "BZERO", "BLANK"):
-        header.remove(keyword, ignore_missing=True)
+    for keyword in {keyword for keyword in header if _OF_THE_FILE.fullmatch(keyword)}:
+        header.remove(keyword, remove_all=True)
     image = fits.CompImageHDU(_with_gaps(m), header, compression_type="GZIP_2", quantize_level=0)
     path.parent.mkdir(parents=True, exist_ok=True)
     fits.HDUList([fits.PrimaryHDU(), image]).writeto(path, overwrite=True)

@@ -80,6 +80,23 @@ def test_the_command_line_writes_what_the_function_gives(files, tmp_path, capsys
     assert sorted(path.name for path in (tmp_path / "all").iterdir()) == ["image0.fits", "image1.fits"]
 
 
+@pytest.mark.parametrize("name", ["out.fit", "out.fts", "out.FITS", "out.fits.gz", "out.fits.fz"])
+def test_the_command_line_knows_the_endings_of_fits(files, tmp_path, name):
+    assert main(["enhance", str(files[0]), "-o", str(tmp_path / name), "--uncertainty", "none"]) == 0
+    assert (tmp_path / name).is_file()
+    assert as_map(tmp_path / name).data.shape == (60, 72)
+
+
+def test_the_command_line_refuses_other_endings(files, tmp_path, capsys):
+    assert main(["enhance", str(files[0]), "-o", str(tmp_path / "out.png")]) == 2
+    assert "a file must end in .fits" in capsys.readouterr().err
+    assert not (tmp_path / "out.png").exists()
+    folder = tmp_path / "of.24"
+    folder.mkdir()
+    assert main(["enhance", str(files[0]), "-o", str(folder), "--uncertainty", "none"]) == 0
+    assert (folder / "image0.fits").is_file()
+
+
 def test_the_command_line_says_what_failed(files, tmp_path, capsys):
     out = str(tmp_path / "one.fits")
     assert main(["enhance", *map(str, files), "-o", out]) == 2

@@ -158,6 +158,40 @@ def test_tiles_leave_no_trace(shape, tile, kind):
     np.testing.assert_allclose(tiled.uncertainty.array, whole.uncertainty.array, rtol=0, atol=1e-5 * contrast)
 
 
+@pytest.mark.parametrize("index", [0, 1], ids=["continuum", "magnetogram"])
+def test_dask_with_a_block_that_is_missing_agrees(scene, index):
+    da = pytest.importorskip("dask.array")
+    seen = scene[index]
+    data = seen.data.copy()
+    data[35:70, 20:50] = np.nan
+    lazy = enhance_hmi(type(seen)(da.from_array(data, chunks=(35, 10)), seen.meta))
+    eager = enhance_hmi(type(seen)(data, seen.meta))
+    np.testing.assert_array_equal(lazy.mask, eager.mask)
+    valid = ~eager.mask
+    contrast = eager.data[valid].std()
+    np.testing.assert_allclose(lazy.data.compute()[valid], eager.data[valid], rtol=0, atol=1e-5 * contrast)
+
+
+@pytest.mark.parametrize("shape", [(20, 20), (20, 150)])
+def test_dask_may_be_smaller_than_the_halo(shape):
+    da = pytest.importorskip("dask.array")
+    m = hmi_map(shape=shape)
+    lazy = enhance_hmi(type(m)(da.from_array(m.data, chunks=10), m.meta))
+    eager = enhance_hmi(m)
+    np.testing.assert_allclose(lazy.data.compute(), eager.data, rtol=0, atol=1e-5 * eager.data.std())
+
+
+def test_dask_that_is_mostly_missing_is_outside_of_the_domain():
+    da = pytest.importorskip("dask.array")
+    m = hmi_map()
+    m.data[:, :30] = np.nan
+    with pytest.warns(DomainWarning, match="60% of the pixels are invalid"):
+        enhance_hmi(type(m)(da.from_array(m.data, chunks=20), m.meta))
+    m.data[:] = np.nan
+    with pytest.raises(ObservationError, match="none of its 2000 pixels is valid"):
+        enhance_hmi(type(m)(da.from_array(m.data, chunks=20), m.meta))
+
+
 @pytest.mark.parametrize("uncertainty", ["variance", "ensemble", "none"])
 def test_dask_stays_lazy_and_agrees(scene, uncertainty):
     da = pytest.importorskip("dask.array")

@@ -32,6 +32,8 @@ AVERAGED, PLAIN = (
     replace(get_card("halpha-2"), input=replace(get_card("halpha-2").input, average_turns=averaged))
     for averaged in (True, False)
 )
+# Of networks that do not tell how unfamiliar an image is.
+SILENT = replace(get_card("halpha-2"), output=replace(get_card("halpha-2").output, unfamiliar_above=None))
 SPOT = (180, 80)
 
 
@@ -104,6 +106,7 @@ def test_grad_cam_is_where_the_spot_is():
     ],
 )
 @pytest.mark.parametrize("shape", [(300, 200), (100, 120)])
+@pytest.mark.filterwarnings("ignore:.*the image looks unlike")
 def test_relevance_is_on_the_grid_of_the_observation(header, shape):
     data = random_image(shape)
     data[:9, :7] = np.nan
@@ -207,7 +210,7 @@ def test_an_interpolated_tilt_is_put_back(spotted):
 def test_relevance_says_what_it_is(explained, tmp_path):
     relevance = explained("gradcam")
     assert "relevance for sunspots by gradcam" in relevance.meta["history"]
-    assert f"weights halpha-2, SHA-256 {get_card('halpha-2').file.sha256}" in relevance.meta["history"]
+    assert f"weights halpha-2\nSHA-256 {get_card('halpha-2').file.sha256}\n" in relevance.meta["history"]
     relevance.save(tmp_path / "relevance.fits")
     back = Map(tmp_path / "relevance.fits")
     assert [back.meta[key] for key in ("relmeth", "reltarg", "relwght")] == ["gradcam", "sunspots", "halpha-2"]
@@ -247,7 +250,7 @@ def test_the_network_stays_as_it_is(small, spotted, method):
     needs = [parameter.requires_grad for parameter in small.parameters()]
     memory = [parameter.data_ptr() for parameter in small.parameters()]
     random = torch.random.get_rng_state()
-    options = {"weights": small, "card": get_card("halpha-2"), **QUICK.get(method, {})}
+    options = {"weights": small, "card": SILENT, **QUICK.get(method, {})}
     explain_map(spotted, method, **options)
     if method != "occlusion":
         randomisation_check(spotted, method, n=1, **options)
@@ -263,9 +266,7 @@ def test_the_network_stays_as_it_is(small, spotted, method):
 
 
 def test_weights_from_a_file(small, spotted, tmp_path):
-    card = replace(
-        get_card("halpha-2"), name="other-1", version="1", network_arguments={"channels": [4, 4, 8, 8]}, default=False
-    )
+    card = replace(SILENT, name="other-1", version="1", network_arguments={"channels": [4, 4, 8, 8]}, default=False)
     save_weights(small, tmp_path / "other-1.safetensors", card)
     found = explain_map(spotted, weights=tmp_path / "other-1.safetensors", target="has_flares")
     given = explain_map(spotted, weights=small, card=card, target="has_flares")
@@ -280,6 +281,14 @@ def test_what_lies_outside_warns_or_raises():
     assert caught[0].filename == __file__
     with pytest.raises(DomainError, match=r"17\.1 nm"):
         explain_map(m, strict=True)
+
+
+def test_an_image_unlike_those_of_the_training_warns_or_raises():
+    noise = make_map(np.random.default_rng(0).normal(1000, 300, (256, 256)), cdelt1=1.06, cdelt2=1.06)
+    with pytest.warns(DomainWarning, match="the image looks unlike those of the training"):
+        explain_map(noise, target="sunspots")
+    with pytest.raises(DomainError, match="looks unlike"):
+        explain_map(noise, strict=True)
 
 
 @pytest.mark.parametrize(

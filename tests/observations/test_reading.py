@@ -6,6 +6,7 @@ import astropy.units as u
 import numpy as np
 import pytest
 from astropy.io import fits
+from astropy.time import Time
 from astropy.wcs import WCS
 from ndcube import NDCube
 
@@ -17,10 +18,13 @@ from sunpy_ml.observations import (
     observation_facts,
     observation_time,
     observed_wavelength,
+    plate_scale,
     self_contained,
     source_name,
 )
-from tests.maps import corners_and_centre, make_map, random_image
+from sunpy_ml.observations.unwrapping import fits_wcs
+from sunpy_ml.simulation.motion import moving_granulation
+from tests.maps import corners_and_centre, make_map, random_image, rotated_header
 
 
 @pytest.mark.parametrize(
@@ -212,3 +216,78 @@ def test_a_cube_lies_where_its_wcs_says_and_not_where_its_meta_did(stale):
     np.testing.assert_allclose(
         corners_and_centre(found.wcs, m.data.shape), corners_and_centre(m.wcs, m.data.shape), rtol=0, atol=1e-6
     )
+
+
+def _cut(cube):
+    return cube[5:41, 10:50]
+
+
+def _binned(cube):
+    return cube.rebin((3, 2))
+
+
+def _cropped(cube):
+    corners = cube.wcs.pixel_to_world([4, 60], [7, 50])
+    return cube.crop((corners[0],), (corners[1],))
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        (_cut,),
+        (_binned,),
+        (_cropped,),
+        (_cut, _binned),
+        (_binned, lambda c: c[2:, 2:]),
+        (_binned, lambda c: c[2:], _binned),
+    ],
+)
+@pytest.mark.parametrize("form", ["crota", "cd"])
+def test_cubes_that_were_cut_and_binned_are_read(steps, form):
+    m = make_map(random_image(), **rotated_header(13.0, form, (0.5, 0.6)))
+    cube = NDCube(m.data, wcs=m.wcs, unit=m.unit, mask=m.data > 1100)
+    for step in steps:
+        cube = step(cube)
+    found = as_map(cube)
+    np.testing.assert_array_equal(found.data, cube.data)
+    np.testing.assert_array_equal(found.mask, cube.mask)
+    np.testing.assert_allclose(
+        corners_and_centre(found.wcs, cube.data.shape),
+        corners_and_centre(cube.wcs.low_level_wcs, cube.data.shape),
+        rtol=0,
+        atol=1e-6,
+    )
+    # Unlike the coordinates of places, its scale is not left to the WCS.
+    np.testing.assert_allclose(observation_facts(found).plate_scale, plate_scale(fits_wcs(cube.wcs.low_level_wcs), m))
+
+
+def test_an_image_of_a_sequence_has_its_own_date():
+    frames = moving_granulation(shape=(32, 40), frames=4, cadence=20 * u.s).frames
+    assert observation_time(as_map(frames[0])).isot == "2014-10-24T12:00:00.000"
+    assert observation_time(as_map(frames[3, 4:, 5:])).isot == "2014-10-24T12:01:00.000"
+    m = make_map()
+    dated = NDCube(np.ones((3, 60, 80)), wcs=_with_time(m.wcs), meta={"date-obs": "2014-10-24T12:00:00"})
+    dated.extra_coords.add("time", 0, Time("2014-10-24T12:00:00") + np.arange(3) * 45 * u.s)
+    assert observation_time(as_map(dated[2])).isot == "2014-10-24T12:01:30.000"
+    undated = NDCube(np.ones((3, 60, 80)), wcs=_with_time(m.wcs), meta={"date-obs": "2014-10-24T12:00:00"})
+    assert observation_time(as_map(undated[2])).isot == "2014-10-24T12:00:00.000"
+
+
+def _with_time(celestial):
+    header = celestial.to_header()
+    wcs = WCS(naxis=3)
+    wcs.wcs.ctype = *celestial.wcs.ctype, "TIME"
+    wcs.wcs.cunit = "deg", "deg", "s"
+    wcs.wcs.cdelt = header["CDELT1"], header["CDELT2"], 45
+    wcs.wcs.crval = *celestial.wcs.crval, 0
+    wcs.wcs.set()
+    return wcs
+
+
+def test_an_axis_that_turns_with_another_cannot_be_cut_away():
+    wcs = WCS(naxis=3)
+    wcs.wcs.ctype = "HPLN-TAN", "HPLT-TAN", "WAVE"
+    wcs.wcs.cunit = "arcsec", "arcsec", "nm"
+    wcs.wcs.pc = [[1, 0, 0.1], [0, 1, 0], [0, 0, 1]]
+    with pytest.raises(ObservationError, match="two celestial axes of FITS"):
+        as_map(NDCube(np.zeros((2, 3, 4)), wcs=wcs)[0])

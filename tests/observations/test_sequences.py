@@ -65,6 +65,19 @@ def test_a_cube_keeps_its_places_and_times_when_it_is_sliced(part):
     assert sequence.step == pytest.approx(np.eye(2) * 72.52709438)
 
 
+def test_a_rebinned_cube_has_larger_steps():
+    cube = moving_granulation(shape=(32, 40), frames=4, cadence=20 * u.s, velocity=[1, 0] * u.km / u.s).frames
+    binned = cube.rebin((2, 4, 2))[:, 1:]
+    sequence = image_sequence(binned)
+    assert sequence.cadence.to_value(u.s) == pytest.approx(40)
+    assert sequence.step == pytest.approx(np.diag([2, 4]) * 72.52709438)
+    sky, time = binned.wcs.pixel_to_world(3, 5, 0)
+    ours = sequence.wcs.pixel_to_world(3, 5)
+    assert ours.Tx.to_value("arcsec") == pytest.approx(sky.Tx.to_value("arcsec"), abs=1e-6)
+    assert ours.Ty.to_value("arcsec") == pytest.approx(sky.Ty.to_value("arcsec"), abs=1e-6)
+    assert abs((sequence.start - time).to_value(u.s)) < 1e-3
+
+
 @pytest.mark.parametrize("form", ["crota", "pc", "cd"])
 @pytest.mark.parametrize("angle", [0, 30, 90, 180.013, 250])
 def test_steps_are_along_the_solar_axes_however_the_map_is_turned(angle, form):

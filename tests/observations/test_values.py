@@ -11,6 +11,7 @@ from astropy.nddata import StdDevUncertainty
 from hypothesis import given
 from hypothesis import strategies as st
 from ndcube import NDCube
+from scipy.ndimage import binary_dilation
 
 from sunpy_ml.exceptions import CardError, ObservationError
 from sunpy_ml.observations import fill_invalid, new_map, prepare, quiet_sun_level, wrap
@@ -19,6 +20,7 @@ from sunpy_ml.weights import Input, get_card
 from tests.maps import make_map, random_image
 
 CARD = get_card("halpha-2")
+PERCENTILES = {"low": 1.0, "high": 99.0}
 
 
 def card_with(**changes):
@@ -156,10 +158,25 @@ def test_dask_stays_lazy_on_its_own_grid_and_agrees():
     eager = prepare(make_map(data, crota2=180.013), card)
     lazy = prepare(make_map(da.from_array(data, chunks=32), crota2=180.013), card)
     assert isinstance(lazy.data, da.Array)
-    assert isinstance(lazy.mask, da.Array)
     np.testing.assert_allclose(lazy.data.compute(), eager.data, rtol=1e-6)
-    np.testing.assert_array_equal(lazy.mask.compute(), eager.mask)
+    np.testing.assert_array_equal(lazy.mask, eager.mask)
+    assert lazy.facts.missing == eager.facts.missing > 0
     assert wrap(lazy, lazy.data, card).data.shape == (90, 70)
+
+
+@pytest.mark.parametrize("gap", [np.s_[30:60, 30:60], np.s_[:, 25:61], np.s_[55:, 40:]], ids=["block", "row", "corner"])
+def test_gaps_larger_than_a_block_are_filled_as_far_as_a_network_sees(gap):
+    data = random_image((90, 100))
+    data[gap] = np.nan
+    card = card_with(normaliser="quiet-sun", halo=9)
+    eager, lazy = (prepare(make_map(values), card) for values in (data, da.from_array(data, chunks=30)))
+    seen = binary_dilation(~eager.mask, np.ones((19, 19)))
+    assert 0 < (seen & eager.mask).sum() < eager.mask.sum()
+    np.testing.assert_array_equal(lazy.data.compute()[seen], eager.data[seen])
+
+
+def test_dask_without_gaps_has_no_mask():
+    assert prepare(make_map(da.from_array(random_image(), chunks=32)), card_with()).mask is None
 
 
 def test_dask_is_computed_where_it_must_be_resampled():
@@ -217,6 +234,8 @@ def test_slic_scales_the_pixels_as_observed():
 def test_images_without_content_are_refused(data, message):
     with pytest.raises(ObservationError, match=message):
         prepare(make_map(data), CARD)
+    with pytest.raises(ObservationError, match=message):
+        prepare(make_map(da.from_array(data, chunks=10)), card_with(normaliser="percentile", constants=PERCENTILES))
 
 
 def test_a_map_that_is_masked_everywhere_is_refused():

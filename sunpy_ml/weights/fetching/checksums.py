@@ -17,6 +17,7 @@ _BEGINNINGS = {
     "keras": (b"\x89HDF\r\n\x1a\n",),
     # A zip archive, and the pickle that came before it.
     "torch": (b"PK\x03\x04", b"\x80"),
+    "npz": (b"PK\x03\x04",),
 }
 
 

@@ -8,7 +8,8 @@ import numpy.typing as npt
 from scipy.special import expit, softmax
 
 from sunpy_ml.exceptions import WeightsError
-from sunpy_ml.weights import Card, DomainReport
+from sunpy_ml.weights.card import Card
+from sunpy_ml.weights.domain import DomainReport
 
 __all__ = ["Answers", "judge", "read_answers"]
 
