@@ -1,6 +1,6 @@
-"""The networks that see horizontal velocities in pairs of images, as published.
+"""The networks that see horizontal velocities in pairs of images: those published, and that of the package.
 
-Both take a batch (N, n_inputs, H, W) and return (N, n_outputs, H, W): velocities normalised to [0, 1] between
+The published ones take a batch (N, n_inputs, H, W) and return (N, n_outputs, H, W): velocities normalised to [0, 1] between
 the extremes of the training data. This module knows tensors only.
 """
 
@@ -9,7 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-__all__ = ["NETWORKS", "DeepVelNetwork", "DeepVelUNetwork"]
+from sunpy_ml.flows.shift_network import ShiftNetwork
+
+__all__ = ["NETWORKS", "DeepVelNetwork", "DeepVelUNetwork", "ShiftNetwork"]
 
 
 def _normalisation(channels: int) -> nn.BatchNorm2d:
@@ -195,4 +197,8 @@ class DeepVelUNetwork(nn.Module):
 
 
 #: The networks of this domain by the names that cards use.
-NETWORKS: dict[str, type[nn.Module]] = {"deepvel": DeepVelNetwork, "deepvelu": DeepVelUNetwork}
+NETWORKS: dict[str, type[nn.Module]] = {
+    "deepvel": DeepVelNetwork,
+    "deepvelu": DeepVelUNetwork,
+    "shift-network": ShiftNetwork,
+}

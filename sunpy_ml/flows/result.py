@@ -1,6 +1,6 @@
 """Velocity fields as NDCollections: how they are made, and how they are read."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,8 +74,8 @@ class Flow:
 
 
 def along_the_sun(sequence: ImageSequence, displacement: Array, seconds: float) -> Array:
-    """Displacements in pixels, (time, 2, y, x), as velocities in km/s along solar x, then y."""
-    return np.einsum("ij,tjyx->tiyx", sequence.step, displacement) / seconds
+    """Displacements in pixels, (time, 2, ..., y, x), as velocities in km/s along solar x, then y."""
+    return np.einsum("ij,tj...->ti...", sequence.step, displacement) / seconds
 
 
 def wrap_flow(
@@ -86,33 +86,46 @@ def wrap_flow(
     first: u.Quantity,
     spacing: u.Quantity,
     meta: Mapping[str, Any],
+    deviation: Array | None = None,
+    log_tau: Sequence[float] = (),
 ) -> NDCollection:
-    """Velocities as a collection of two cubes with coordinates.
+    """Velocities as a collection of cubes with coordinates.
 
     Parameters
     ----------
     sequence : ImageSequence
         What they were found in.
     velocity : numpy.ndarray
-        (time, 2, y, x) in km/s along solar x, then y.
+        (time, 2, [optical depth,] y, x) in km/s along solar x, then y.
     mask : numpy.ndarray
-        (time, y, x), True where there is none.
+        (time, [optical depth,] y, x), True where there is none.
     first, spacing : astropy.units.Quantity
         The time of the first field after that of the first image, and from field to field.
     meta : mapping
         What made them.
+    deviation : numpy.ndarray, optional
+        Standard deviations of ``velocity``.
+    log_tau : sequence of float
+        Logarithms of the optical depths, evenly spaced; empty without such an axis.
 
     Returns
     -------
     ndcube.NDCollection
-        "vx" and "vy", each an `~ndcube.NDCube` (time, y, x) in km/s, masked and NaN where there is none.
-        Without celestial coordinates in the images the axes are lengths from the middle of the field.
+        "vx" and "vy", each an `~ndcube.NDCube` (time, [optical depth,] y, x) in km/s, masked and NaN where there is
+        none; and "sigma_vx" and "sigma_vy" where the standard deviations are known. Without celestial coordinates in
+        the images the axes are lengths from the middle of the field.
     """
     wcs = _flow_wcs(sequence, first, spacing)
+    if len(log_tau):
+        wcs = _with_depths(wcs, log_tau)
     kept = {name: sequence.meta[name] for name in _KEPT if name in sequence.meta}
-    shared = {**kept, "origin": f"sunpy_ml {version}", **meta, "masked": tuple(mask.sum(axis=(1, 2)).tolist())}
+    counts = mask.sum(axis=tuple(range(1, mask.ndim))).tolist()
+    shared = {**kept, "origin": f"sunpy_ml {version}", **meta, "masked": tuple(counts)}
+    fields = dict(zip(_COMPONENTS, velocity.swapaxes(0, 1), strict=True))
+    if deviation is not None:
+        fields |= zip([f"sigma_{name}" for name in _COMPONENTS], deviation.swapaxes(0, 1), strict=True)
     cubes = []
-    for name, values in zip(_COMPONENTS, velocity.swapaxes(0, 1), strict=True):
+    for name, values in fields.items():
         data = np.where(mask, np.nan, values).astype(np.float32)
         cube = NDCube(data, wcs=wcs.deepcopy(), unit=UNIT, mask=mask.copy(), meta={**shared, "component": name})
         cubes.append((name, cube))
@@ -142,6 +155,8 @@ def read_flow(flow: NDCollection) -> Flow:
             "flow: expected 'vx' and 'vy' of one shape in units of a velocity, got "
             f"{[(cube.data.shape, str(cube.unit)) for cube in cubes]}."
         )
+    if cubes[0].data.ndim == 4:
+        raise ValueError("flow: it has several optical depths; choose one, such as flow[:, 0].")
     axes = cube_axes(cubes[0])
     if axes.step is None:
         raise ValueError("flow: its WCS does not tell the size of a pixel; give it celestial axes, or axes of lengths.")
@@ -207,6 +222,19 @@ def _flow_wcs(sequence: ImageSequence, first: u.Quantity, spacing: u.Quantity) -
     header.pc = np.block([[matrix[:2, :2] / steps[:2, np.newaxis], np.zeros((2, 1))], [np.zeros((1, 2)), np.eye(1)]])
     if sequence.start is not None:
         _date(header, (sequence.start + TimeDelta(first)).utc)
+    header.set()
+    return wcs
+
+
+def _with_depths(flat: WCS, log_tau: Sequence[float]) -> WCS:
+    """The WCS of fields at several optical depths: a linear axis before that of the times."""
+    # The time, which is now the last axis, keeps its reference.
+    wcs = flat.sub([1, 2, 0, 3])
+    header = wcs.wcs
+    header.ctype = [*list(header.ctype)[:2], "LOGTAU", header.ctype[3]]
+    header.crpix = [*header.crpix[:2], 1.0, header.crpix[3]]
+    header.crval = [*header.crval[:2], log_tau[0], header.crval[3]]
+    header.cdelt = [*header.cdelt[:2], (log_tau[-1] - log_tau[0]) / (len(log_tau) - 1), header.cdelt[3]]
     header.set()
     return wcs
 

@@ -5,6 +5,7 @@ This foundation knows neither Maps nor domains.
 
 from sunpy_ml.weights.card import Card, Confusion, FileSource, Input, Metric, Output, Training, read_card
 from sunpy_ml.weights.catalogue import get_card, list_weights, resolve
+from sunpy_ml.weights.companion import companion_path, output_constants
 from sunpy_ml.weights.converting import convert_weights
 from sunpy_ml.weights.describing import describe
 from sunpy_ml.weights.domain import Domain, DomainReport, Facts
@@ -27,6 +28,7 @@ __all__ = [
     "Training",
     "build_network",
     "cached_path",
+    "companion_path",
     "convert_weights",
     "describe",
     "fetch",
@@ -36,6 +38,7 @@ __all__ = [
     "list_weights",
     "load",
     "network_for",
+    "output_constants",
     "read_card",
     "read_weights_card",
     "resolve",

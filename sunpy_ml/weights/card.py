@@ -16,6 +16,7 @@ FORMATS = ("safetensors", "keras", "torch")
 COMPANION_FORMATS = ("npz",)
 GEOMETRIES = ("fixed-shape", "plate-scale", "native")
 ORIENTATIONS = ("north-up", "as-is")
+X_AXES = ("columns", "rows")
 PADDINGS = ("zeros", "reflect", "replicate")
 VALIDATIONS = ("real", "simulation")
 OBSERVABLES = ("", "continuum", "magnetogram")
@@ -72,8 +73,12 @@ class Input:
         Rows and columns, for ``fixed-shape``.
     plate_scale : float or None
         Arcsec per pixel, for ``plate-scale``.
+    cadence : float or None
+        Seconds from one frame to the next, where a network that reads several has them built in.
     unit : str
         Unit that the data are converted to; empty where any will do.
+    units : tuple of str
+        The same for each channel, where the channels are different quantities.
     orientation : str
         ``north-up`` (turned to the nearest multiple of 90 degrees) or ``as-is``.
     max_tilt : float
@@ -93,7 +98,9 @@ class Input:
     constants: Mapping[str, float] = field(default_factory=dict)
     shape: tuple[int, ...] = ()
     plate_scale: float | None = None
+    cadence: float | None = None
     unit: str = ""
+    units: tuple[str, ...] = ()
     orientation: str = "north-up"
     max_tilt: float = 180.0
     halo: int = 0
@@ -110,6 +117,8 @@ class Input:
             raise CardError(f"input.shape: fixed-shape needs two numbers, got {self.shape}.")
         if self.geometry == "plate-scale" and self.plate_scale is None:
             raise CardError("input.plate_scale: plate-scale geometry needs a number, in arcsec per pixel.")
+        if self.units and (self.unit or len(self.units) != len(self.channels)):
+            raise CardError("input.units: give one for each channel, and no unit for all.")
 
 
 @dataclass(frozen=True)
@@ -137,6 +146,10 @@ class Output:
     keys : tuple of str
         For each channel: the physical value is ``<key>_min + (<key>_max - <key>_min)`` times the number, with these
         two from the card's companion file. Empty for a channel whose meaning the authors do not tell.
+    x_axis : str
+        The axis of the array along which components named after x are: ``columns`` or ``rows``.
+    time_bias : float
+        Of an event whose time is found: by how many days that is late, which are subtracted.
     """
 
     classes: tuple[str, ...] = ()
@@ -149,8 +162,11 @@ class Output:
     offset: tuple[float, ...] = ()
     scale: tuple[float, ...] = ()
     keys: tuple[str, ...] = ()
+    x_axis: str = "columns"
+    time_bias: float = 0.0
 
     def __post_init__(self) -> None:
+        _one_of("output.x_axis", self.x_axis, X_AXES)
         for name in ("units", "offset", "scale", "keys"):
             values = getattr(self, name)
             if values and len(values) != len(self.channels):

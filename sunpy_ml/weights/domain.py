@@ -30,6 +30,8 @@ class Facts:
         Unit of the data.
     missing : float
         Share of the pixels that have no valid value.
+    duration : astropy.units.Quantity or None
+        Time from the first frame to the last.
     """
 
     wavelength: u.Quantity | None = None
@@ -38,6 +40,7 @@ class Facts:
     cadence: u.Quantity | None = None
     unit: u.UnitBase | None = None
     missing: float = 0.0
+    duration: u.Quantity | None = None
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,8 @@ class Domain:
         Units that the data may have.
     missing : float
         Largest share of invalid pixels.
+    duration : (float, float) or None
+        Range, from the first frame to the last, in days.
     """
 
     wavelength: tuple[tuple[float, float], ...] = ()
@@ -113,6 +118,7 @@ class Domain:
     cadence: tuple[float, float] | None = None
     units: tuple[str, ...] = ()
     missing: float = 1.0
+    duration: tuple[float, float] | None = None
 
     def check(self, facts: Facts) -> DomainReport:
         """Compare the facts of an observation with this domain.
@@ -151,6 +157,7 @@ class Domain:
             ("plate_scale", u.arcsec / u.pix),
             ("field_of_view", u.arcsec),
             ("cadence", u.s),
+            ("duration", u.day),
         ):
             limits = getattr(self, name)
             if limits is not None:
