@@ -11,14 +11,18 @@ from sunpy_ml.version import version as __version__
 
 if TYPE_CHECKING:
     from sunpy_ml.classification import Classification, classify_map, classify_maps, detect_features, feature_map
+    from sunpy_ml.emergence import Emergence, detect_emergence
     from sunpy_ml.enhancement import enhance_files, enhance_hmi
-    from sunpy_ml.flows import advect_corks, detect_vortices, lct_flow
+    from sunpy_ml.flows import advect_corks, deepvel_flow, detect_vortices, lct_flow
 
 _HOMES = {
     "Classification": "sunpy_ml.classification",
+    "Emergence": "sunpy_ml.emergence",
     "advect_corks": "sunpy_ml.flows",
     "classify_map": "sunpy_ml.classification",
     "classify_maps": "sunpy_ml.classification",
+    "detect_emergence": "sunpy_ml.emergence",
+    "deepvel_flow": "sunpy_ml.flows",
     "detect_features": "sunpy_ml.classification",
     "detect_vortices": "sunpy_ml.flows",
     "enhance_files": "sunpy_ml.enhancement",
@@ -29,10 +33,13 @@ _HOMES = {
 
 __all__ = [
     "Classification",
+    "Emergence",
     "__version__",
     "advect_corks",
     "classify_map",
     "classify_maps",
+    "detect_emergence",
+    "deepvel_flow",
     "detect_features",
     "detect_vortices",
     "enhance_files",

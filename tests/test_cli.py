@@ -1,5 +1,6 @@
 """The command line, as a user types it."""
 
+import astropy.units as u
 import numpy as np
 import pytest
 from astropy.table import QTable
@@ -7,7 +8,9 @@ from sunpy.map import Map
 
 import sunpy_ml
 from sunpy_ml.cli import main
-from sunpy_ml.simulation import halpha_scene, photosphere_scene
+from sunpy_ml.flows import read_flow_file
+from sunpy_ml.simulation import halpha_scene, moving_granulation, photosphere_scene
+from tests.maps import make_map
 
 
 @pytest.fixture(scope="module")
@@ -144,3 +147,45 @@ def test_simulate_tells_mistakes_in_a_line(tmp_path, capsys):
     assert output.read_bytes() == before
     assert main([*command, "--seed", "1", "--overwrite"]) == 0
     assert output.read_bytes() != before
+
+
+@pytest.fixture(scope="module")
+def frames(tmp_path_factory):
+    """Two images of granulation, 30 s apart, in files."""
+    path = tmp_path_factory.mktemp("frames")
+    cube = moving_granulation(shape=(64, 64), velocity=[1.0, -0.5] * u.km / u.s).frames
+    for number, date in enumerate(("2014-10-24T12:00:00", "2014-10-24T12:00:30")):
+        make_map(cube.data[number], cdelt1=0.1, cdelt2=0.1, date__obs=date).save(path / f"{number}.fits")
+    return path
+
+
+@pytest.mark.parametrize("ending", ["fits", "asdf"])
+def test_flow_writes_velocities(frames, tmp_path, capsys, ending):
+    output = tmp_path / f"flow.{ending}"
+    command = ["flow", str(frames / "*.fits"), "-o", str(output), "--method", "lct", "--window", "1.2 Mm"]
+    assert main(command) == 0
+    assert capsys.readouterr().out.startswith(f"{output}: 1 x 64 x 64 vectors, 1.")
+    flow = read_flow_file(output)
+    assert flow["vx"].meta["window"] == 1.2 * u.Mm
+    assert np.nanmean(flow["vx"].data) == pytest.approx(1, abs=0.1)
+    assert main(command) == 2
+    assert "say overwrite=True" in capsys.readouterr().err
+    assert main([*command, "--overwrite", "--cadence", "60 s", "--average", "all"]) == 0
+    assert np.nanmean(read_flow_file(output)["vx"].data) == pytest.approx(0.5, abs=0.05)
+
+
+def test_flow_tells_mistakes_in_a_line(frames, tmp_path, capsys):
+    output = str(tmp_path / "flow.fits")
+    command = ["flow", str(frames), "-o", output]
+    assert main([*command, "--window", "1 Mm"]) == 2
+    assert "--window: it belongs to --method lct" in capsys.readouterr().err
+    assert main([*command, "--method", "lct", "--remove-rotation"]) == 2
+    assert "--remove-rotation: it belongs to --method deepvel" in capsys.readouterr().err
+    assert main([*command[:2], "-o", str(tmp_path / "flow.txt")]) == 2
+    assert "must end in one of" in capsys.readouterr().err
+    assert main([*command, "--weights", "deepvel-0"]) == 2
+    assert "'deepvel-2017'" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as stop:
+        main([*command, "--cadence", "soon"])
+    assert stop.value.code == 2
+    assert "expected a number with its unit, got 'soon'" in capsys.readouterr().err

@@ -1,0 +1,279 @@
+"""The simulated patches that the embedded ensemble is trained and scored on, as what its first stage makes of them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import astropy.units as u
+import numpy as np
+import numpy.typing as npt
+import torch
+from ndcube import NDCube
+from torch import Tensor
+from torch.nn import functional
+
+from sunpy_ml.emergence.networks import flux_blocks
+from sunpy_ml.emergence.video import CADENCE, FRAMES, video
+from sunpy_ml.simulation.emergence import emergence_patch
+
+__all__ = ["FINE", "PARTS", "Case", "Part", "Patches", "make_chunk", "read_chunks", "thinned"]
+
+Array = npt.NDArray[Any]
+
+#: Seeds of a part of the material; the next part begins so much later.
+SEEDS = 1_000_000
+#: Seeds of a file of patches.
+CHUNK = 25
+#: Pixels of a block on each side, in the files.
+FINE = 3
+# The latitudes that are trained on end here, in degrees.
+_POLEWARD = 30.0
+_USUAL, _UNUSUAL = ((0.10, 0.25),), ((0.085, 0.10), (0.25, 0.30))
+# One pair in so many comes with a patch without any region, in the training.
+_QUIET = 5
+_MM_PER_DEGREE = 12.142
+# Field counts as such above so much noise.
+_ABOVE = 3.0
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the material.
+
+    Attributes
+    ----------
+    first : int
+        Its first seed.
+    scales : tuple
+        Ranges of degrees per pixel, of which one is drawn.
+    poleward : bool
+        Whether it has latitudes above 30 degrees.
+    scored : bool
+        Whether the patches come with frames missing as well, and what was there before the region is measured.
+    """
+
+    first: int
+    scales: tuple[tuple[float, float], ...] = _USUAL
+    poleward: bool = False
+    scored: bool = False
+
+
+PARTS = {
+    "training": Part(0),
+    "validation": Part(SEEDS, scored=True),
+    "test": Part(2 * SEEDS, scored=True),
+    # What was not trained on: other scales, and with them sizes in pixels, and higher latitudes.
+    "elsewhere": Part(3 * SEEDS, _UNUSUAL, poleward=True, scored=True),
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is known of a patch.
+
+    Attributes
+    ----------
+    kind : str
+        ``"emerging"``, ``"emerged"`` or ``"quiet"``.
+    seed, month : int
+        Of the patch, and of the date drawn for it.
+    scale, latitude : float
+        In degrees per pixel, and degrees.
+    noise, missing, mu : float
+        In gauss; share of frames without data; mean over the others of the cosine of the angle to the vertical.
+    tenth, longitude : float
+        When 10 % of the flux has emerged, in days, and the distance of that place from the central meridian then.
+    flux : float
+        Largest of the regions, in Mx.
+    around : float
+        Mean unsigned field that the place has without the region then, in gauss.
+    """
+
+    kind: str
+    seed: int
+    month: int
+    scale: float
+    latitude: float
+    noise: float
+    missing: float
+    mu: float
+    tenth: float
+    longitude: float
+    flux: float
+    around: float
+
+
+class Patches(NamedTuple):
+    """Patches as the ensemble learns from them.
+
+    Parameters
+    ----------
+    blocks : torch.Tensor
+        float16, (N, frames, 2, rows, columns), flux in kilogauss.
+    facts : mapping of str to numpy.ndarray
+        The fields of `Case`, and ``curve`` and ``cosines`` (N, frames): the unsigned flux above the noise along the
+        line of sight in Mx, NaN where it is missing, and the cosine of the angle to the vertical.
+    """
+
+    blocks: Tensor
+    facts: Mapping[str, Array]
+
+    def pairs(self) -> list[tuple[int, ...]]:
+        """Patches in which flux emerges, each with those that share all but this."""
+        seeds, kinds = self.facts["seed"], self.facts["kind"]
+        found = (np.flatnonzero(seeds == seed) for seed in np.unique(seeds))
+        return [tuple(int(i) for i in sorted(same, key=lambda i: kinds[i] != "emerging")) for same in found]
+
+
+def read_chunks(paths: Sequence[Path], block: int, *, name: str = "blocks") -> Patches:
+    """Read patches from the files of `make_chunk`.
+
+    Parameters
+    ----------
+    paths : sequence of pathlib.Path
+        The files.
+    block : int
+        Pixels of a block on each side, a multiple of 3.
+    name : {"blocks", "random", "gaps"}
+        With all frames that there are, or with some left out.
+    """
+    blocks: list[Tensor] = []
+    facts: dict[str, list[Array]] = {}
+    for path in paths:
+        with np.load(path) as file:
+            flux = torch.from_numpy(file[name]).float().div_(255).square_()
+            pooled = functional.avg_pool2d(flux.flatten(0, 1), block // FINE)
+            blocks.append(pooled.unflatten(0, flux.shape[:2]).half())
+            for fact in [*Case.__annotations__, "curve", "cosines"]:
+                facts.setdefault(fact, []).append(file[fact])
+    return Patches(torch.cat(blocks), {fact: np.concatenate(values) for fact, values in facts.items()})
+
+
+def make_chunk(part: str, number: int, folder: Path, *, seed: int = 0) -> Path:
+    """Simulate the patches of some seeds, unless their file is there, and write what the first stage makes of them."""
+    path = folder / f"{part}-{seed}-{number:03d}.npz"
+    if path.is_file():
+        return path
+    chosen = PARTS[part]
+    begin = chosen.first + len(PARTS) * SEEDS * seed + CHUNK * number
+    made = [made for one in range(begin, begin + CHUNK) for made in _patches(chosen, one)]
+    arrays = {name: np.stack([each[1][name] for each in made]) for name in made[0][1]}
+    facts = {name: np.array([asdict(each[0])[name] for each in made]) for name in asdict(made[0][0])}
+    contents: dict[str, Any] = {**arrays, **facts}
+    partial = path.with_suffix(".part.npz")
+    np.savez(partial, **contents)
+    partial.rename(path)
+    return path
+
+
+def _patches(part: Part, seed: int) -> Iterator[tuple[Case, dict[str, Array]]]:
+    rng = np.random.default_rng([seed, 8])
+    low, high = part.scales[rng.integers(len(part.scales))]
+    scale, month = float(np.exp(rng.uniform(np.log(low), np.log(high)))), int(rng.integers(1, 13))
+    small = emergence_patch("quiet", shape=(8, 8), frames=40, cadence=9 * u.h, seed=seed)
+    if abs(small.meta["latitude"].value) > _POLEWARD and not part.poleward:
+        return
+    options: dict[str, Any] = {"scale": scale * u.deg / u.pix, "seed": seed}
+    kinds = ["emerging", "emerged"] + (["quiet"] if not part.scored and seed % _QUIET == 0 else [])
+    try:
+        cubes = {kind: emergence_patch(kind, **options) for kind in kinds}
+    except ValueError:
+        # With the frames that are lost there is no time in which an emergence could be observed.
+        return
+    around = np.nan
+    if part.scored:
+        clean = emergence_patch("quiet", instrument="hmi_720s", radial=True, **options)
+        around = _around(clean, cubes["emerging"])
+    for kind, cube in cubes.items():
+        arrays: dict[str, Array] = {
+            "blocks": _blocks(cube.data),
+            "curve": _curve(cube),
+            "cosines": _cosines(cube).astype(np.float32),
+        }
+        if part.scored:
+            for name, gone in thinned(rng, _tenth(cube)).items():
+                data = cube.data.copy()
+                data[gone] = np.nan
+                arrays[name] = _blocks(data)
+        yield _case(kind, cube, seed, month, scale, around), arrays
+
+
+def _case(kind: str, cube: NDCube, seed: int, month: int, scale: float, around: float) -> Case:
+    tenth, cosines = _tenth(cube), _cosines(cube)
+    empty = np.isnan(cube.data).all(axis=(1, 2))
+    longitude = np.nan
+    if kind == "emerging":
+        east = cube.meta["place"][0].value / _MM_PER_DEGREE / np.cos(cube.meta["latitude"])
+        longitude = float(np.interp(tenth, _days(), cube.meta["longitudes"].value) + east)
+    return Case(
+        kind=kind,
+        seed=seed,
+        month=month,
+        scale=scale,
+        latitude=float(cube.meta["latitude"].value),
+        noise=float(cube.meta["noise"].value),
+        missing=float(empty.mean()),
+        mu=float(cosines[~empty].mean()),
+        tenth=tenth,
+        longitude=longitude,
+        flux=float(cube.meta["flux"].value.max()),
+        around=around,
+    )
+
+
+def _days() -> Array:
+    return np.arange(FRAMES) * CADENCE / 86400
+
+
+def _tenth(cube: NDCube) -> float:
+    when = cube.meta["t10"]
+    if when is None:
+        return np.nan
+    first = cube.wcs.array_index_to_world(0, 0, 0)[1]
+    return float((when - first).to_value("day"))
+
+
+def _cosines(cube: NDCube) -> Array:
+    return np.cos(cube.meta["latitude"]) * np.clip(np.cos(cube.meta["longitudes"]), 0, None)
+
+
+def _blocks(data: Array) -> npt.NDArray[np.uint8]:
+    """Root of the field in blocks, on 255 steps."""
+    images = torch.from_numpy(video(data, np.arange(FRAMES) * CADENCE))
+    return (255 * flux_blocks(images[None], FINE)[0].sqrt()).round().to(torch.uint8).numpy()
+
+
+def _curve(cube: NDCube) -> npt.NDArray[np.float32]:
+    """Unsigned flux above the noise in each frame, in Mx, NaN where it is missing."""
+    strong = np.where(np.abs(cube.data) > _ABOVE * cube.meta["noise"].value, np.abs(cube.data), 0)
+    area = (cube.wcs.wcs.cdelt[0] * _MM_PER_DEGREE * 1e8) ** 2
+    flux = strong.sum(axis=(1, 2), dtype=float) * area
+    return np.where(np.isnan(cube.data).all(axis=(1, 2)), np.nan, flux).astype(np.float32)
+
+
+def _around(clean: NDCube, cube: NDCube) -> float:
+    """Mean unsigned field within 15 Mm of where the region emerges, when it does."""
+    rows, columns = clean.data.shape[1:]
+    pixel = clean.wcs.wcs.cdelt[0] * _MM_PER_DEGREE
+    x, y = (place.value / pixel for place in cube.meta["place"])
+    row, column = np.indices((rows, columns))
+    near = np.hypot(column - (columns - 1) / 2 - x, row - (rows - 1) / 2 - y) * pixel < 15
+    good = np.flatnonzero(~clean.meta["lost"] & ~clean.meta["bad"])
+    frame = good[np.argmin(np.abs(_days()[good] - _tenth(cube)))]
+    return float(np.nanmean(np.abs(clean.data[frame][near])))
+
+
+def thinned(rng: np.random.Generator, tenth: float, share: float = 0.3) -> dict[str, npt.NDArray[np.bool_]]:
+    """Which frames to leave out: so many of them, at random, and in gaps of 2 to 12 hours that do not cover a day."""
+    random = rng.uniform(size=FRAMES) < share
+    gaps = np.zeros(FRAMES, dtype=bool)
+    days = _days()
+    while gaps.mean() < share:
+        start, length = rng.uniform(0, days[-1]), rng.uniform(2, 12) / 24
+        gap = (days >= start) & (days < start + length)
+        # Neighbouring gaps must not become a longer one.
+        wide = (days >= start - CADENCE / 86400) & (days < start + length + CADENCE / 86400)
+        if gap.any() and not gaps[wide].any() and not start <= tenth <= start + length:
+            gaps |= gap
+    return {"random": random, "gaps": gaps}
