@@ -6,19 +6,23 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["gradient_shift", "moved", "pyramid_shift"]
+__all__ = ["gradient_shift", "moved", "pyramid_shift", "sharp", "slope"]
 
 # Sum of squares of gradients, in squares of the contrast times `GAIN` per pixel, below which a place tells nothing.
 FLAT = 1e-3
 # Of one iteration, in pixels: beyond it gradients tell nothing.
 _FARTHEST = 1.5
 # By which the images are binned, one after another, and how often each is compared.
-_BINS, _ITERATIONS = (4, 2), 2
+_BINS, _ITERATIONS = (4, 2, 1), 2
 # Standard deviation, in binned pixels, of what is blurred before: what is too fine to follow would seem to rest.
 _SOFT = 0.7
+# Standard deviation in pixels of what `sharp` takes away.
+_SHARP = 1.0
 # Standard deviation of the window, in binned pixels.
 _SIGMA = 3.0
 _REACH = 3.0
+# Share of torch's interpolation by cubic polynomials, which moves waves too far, while that by lines does not enough.
+_CUBIC = 0.3
 
 
 def gradient_shift(images: Tensor, seen: Tensor, sigma: float) -> tuple[Tensor, Tensor]:
@@ -52,7 +56,7 @@ def gradient_shift(images: Tensor, seen: Tensor, sigma: float) -> tuple[Tensor, 
 
 
 def pyramid_shift(images: Tensor) -> Tensor:
-    """The displacement of what is large, found in binned images, whose displacements so far are undone each time.
+    """The displacement found in binned and finer images, of which what is known so far is undone each time.
 
     Parameters
     ----------
@@ -64,21 +68,17 @@ def pyramid_shift(images: Tensor) -> Tensor:
     torch.Tensor
         (N, 2, H, W), in pixels.
     """
-    count, _, rows, columns = images.shape
-    shift = images.new_zeros(count, 2, rows // _BINS[0], columns // _BINS[0])
+    shift = torch.zeros_like(images)
     for size in _BINS:
-        binned = F.avg_pool2d(_blurred(images, _SOFT * size, mode="replicate"), size)
-        shift = _resized(shift, binned)
         for _ in range(_ITERATIONS):
-            found, _ = gradient_shift(*moved(binned, shift / size), _SIGMA)
-            shift = shift + size * found.clamp(-_FARTHEST, _FARTHEST)
-    return _resized(shift, images)
-
-
-def _resized(shift: Tensor, like: Tensor) -> Tensor:
-    if shift.shape[-2:] == like.shape[-2:]:
-        return shift
-    return F.interpolate(shift, like.shape[-2:], mode="bilinear", align_corners=False)
+            # Binned images are undersampled, and would be moved too little.
+            back, seen = moved(images, shift)
+            if size > 1:
+                back = F.avg_pool2d(_blurred(back, _SOFT * size, mode="replicate"), size)
+            found, _ = gradient_shift(sharp(back), F.avg_pool2d(seen, size), _SIGMA)
+            found = size * found.clamp(-_FARTHEST, _FARTHEST)
+            shift = shift + F.interpolate(found, images.shape[-2:], mode="bilinear", align_corners=False)
+    return shift
 
 
 def moved(images: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
@@ -92,7 +92,7 @@ def moved(images: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
     Returns
     -------
     images : torch.Tensor
-        (N, 2, H, W), by linear interpolation: that of torch by cubic polynomials moves waves too far.
+        (N, 2, H, W).
     seen : torch.Tensor
         (N, 1, H, W), 1 where both come from within the image, and 0 elsewhere.
     """
@@ -104,9 +104,18 @@ def moved(images: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
         x, y = column + sign * shift[:, 0], row + sign * shift[:, 1]
         grid = torch.stack([(2 * x + 1) / columns - 1, (2 * y + 1) / rows - 1], dim=-1)
         image = images[:, number : number + 1]
-        parts.append(F.grid_sample(image, grid, mode="bilinear", padding_mode="border", align_corners=False))
+        linear, cubic = (
+            F.grid_sample(image, grid, mode=mode, padding_mode="border", align_corners=False)
+            for mode in ("bilinear", "bicubic")
+        )
+        parts.append(torch.lerp(linear, cubic, _CUBIC))
         seen = seen * (grid.abs() <= 1).all(dim=-1)[:, None]
     return torch.cat(parts, dim=1), seen
+
+
+def sharp(images: Tensor) -> Tensor:
+    """Images without what is smooth: granules that change look alike in it, and fine edges tell best how they move."""
+    return images - _blurred(images, _SHARP, mode="replicate")
 
 
 def slope(image: Tensor, dim: int) -> Tensor:

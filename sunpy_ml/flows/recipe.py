@@ -28,7 +28,7 @@ from sunpy_ml.training import NetworkTraining, complete_card, fit, one_thread
 __all__ = ["RECIPES", "make", "train"]
 
 NAME = "granulation-flow-1"
-EPOCHS, STEPS, BATCH, CROP = 60, 100, 6, 96
+EPOCHS, STEPS, BATCH, CROP = 100, 100, 6, 96
 PAIRS = 2000
 #: How often a pair is of convection.
 CONVECTION = 0.08

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sunpy_ml.flows.gradients import gradient_shift, moved, pyramid_shift, slope
+from sunpy_ml.flows.gradients import gradient_shift, moved, pyramid_shift, sharp, slope
 
 __all__ = ["ShiftNetwork"]
 
@@ -84,15 +84,16 @@ def _each(function: Callable[..., Tensor], parts: Parity, **options: int) -> Par
 class ShiftNetwork(nn.Module):
     """Displacements between two images, with their standard deviations.
 
-    What is large is followed first, by gradients of binned images, and undone, half in each image. What is left is
-    found by a U-shaped chain of convolutions, which is also told what gradients in three windows say. The mean of the
+    Gradients of binned and then finer images tell most of it first, which is undone, half in each image. What is left
+    is found by a U-shaped chain of convolutions, which is also told what gradients in several windows say. The mean of the
     images is even when they are exchanged, their difference is odd; layers multiply odd channels by even ones, so the
     displacement changes its sign exactly when the images change places.
 
     Parameters
     ----------
     config : ShiftNetwork.Config
-        Channels of the levels, from the finest, and windows (standard deviations in pixels) of the gradients.
+        Channels of the levels, from the finest, and windows (standard deviations in pixels) of the gradients, of the
+        images and of what is sharp in them.
 
     References
     ----------
@@ -114,14 +115,15 @@ class ShiftNetwork(nn.Module):
         """Arguments of `ShiftNetwork`."""
 
         channels: tuple[int, ...] = (24, 32, 32, 32)
-        windows: tuple[float, ...] = (1.5, 3.0, 6.0)
+        windows: tuple[float, ...] = (1.5, 4.0)
+        sharp_windows: tuple[float, ...] = (1.5, 3.0, 6.0)
 
     def __init__(self, config: Config | None = None) -> None:
         super().__init__()
         config = config or self.Config()
-        self.windows = config.windows
-        told = len(self.windows)
-        self.pyramid = _Pyramid(6 + told, 3 + 2 * told, config.channels, told + 1)
+        self.windows, self.sharp_windows = config.windows, config.sharp_windows
+        told = len(self.windows) + len(self.sharp_windows)
+        self.pyramid = _Pyramid(9 + told, 4 + 2 * told, config.channels, told + 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Displacements and their standard deviations.
@@ -153,15 +155,17 @@ class ShiftNetwork(nn.Module):
         step = planes[:, 1:] / planes[:, :1]
         rough = pyramid_shift(images)
         images, seen = moved(images, rough)
-        candidates, steepness = [rough / step], []
-        for window in self.windows:
-            shift, steep = gradient_shift(images, seen, window)
-            candidates.append(_limited(shift / step))
-            steepness.append(torch.log(steep))
-        mean, difference = 0.5 * (images[:, :1] + images[:, 1:]), images[:, 1:] - images[:, :1]
         conditions = torch.log(planes / planes.new_tensor([_PIXEL, _CADENCE])[:, None, None])
-        even = [mean, slope(mean, -1), slope(mean, -2), seen, conditions, *steepness]
-        return (torch.cat(even, dim=1), torch.cat([difference, *candidates], dim=1)), candidates, step
+        candidates, even, odd = [rough / step], [seen, conditions], []
+        for seen_as, windows in ((images, self.windows), (sharp(images), self.sharp_windows)):
+            mean, difference = 0.5 * (seen_as[:, :1] + seen_as[:, 1:]), seen_as[:, 1:] - seen_as[:, :1]
+            even += [mean, slope(mean, -1), slope(mean, -2)]
+            odd.append(difference)
+            for window in windows:
+                shift, steep = gradient_shift(seen_as, seen, window)
+                candidates.append(_limited(shift / step))
+                even.append(torch.log(steep))
+        return (torch.cat(even, dim=1), torch.cat([*odd, *candidates], dim=1)), candidates, step
 
 
 def _limited(speed: Tensor) -> Tensor:
