@@ -1,7 +1,7 @@
 """The networks that see horizontal velocities in pairs of images: those published, and that of the package.
 
-The published ones take a batch (N, n_inputs, H, W) and return (N, n_outputs, H, W): velocities normalised to [0, 1] between
-the extremes of the training data. This module knows tensors only.
+The published ones take a batch (N, n_inputs, H, W) and return (N, n_outputs, H, W): velocities normalised to [0, 1]
+between the extremes of the training data. This module knows tensors only.
 """
 
 from dataclasses import dataclass

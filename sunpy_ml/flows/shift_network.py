@@ -85,9 +85,9 @@ class ShiftNetwork(nn.Module):
     """Displacements between two images, with their standard deviations.
 
     Gradients of binned and then finer images tell most of it first, which is undone, half in each image. What is left
-    is found by a U-shaped chain of convolutions, which is also told what gradients in several windows say. The mean of the
-    images is even when they are exchanged, their difference is odd; layers multiply odd channels by even ones, so the
-    displacement changes its sign exactly when the images change places.
+    is found by a U-shaped chain of convolutions, which is also told what gradients in several windows say. The mean of
+    the images is even when they are exchanged, their difference is odd; layers multiply odd channels by even ones, so
+    the displacement changes its sign exactly when the images change places.
 
     Parameters
     ----------

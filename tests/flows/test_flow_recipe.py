@@ -136,7 +136,7 @@ class TestRealImages:
 
 
 def test_an_image_of_any_shape_is_answered(pairs):
-    network = ShiftNetwork(ShiftNetwork.Config(coarse=(8, 8), fine=(8, 8, 8))).eval()
+    network = ShiftNetwork(ShiftNetwork.Config(channels=(8, 8, 8))).eval()
     pair = Pair(pairs[0].frames[:, :100, :90], pairs[0].velocity[:, :100, :90], pairs[0].known[:100, :90], 60.0, 30.0)
     assert network_answer(network, pair).shape == (4, 100, 90)
     assert with_planes(pair.frames, 60.0, 30.0)[2:].unique().tolist() == [30.0, 60.0]
