@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sunpy_ml.emergence import Emergence, detect_emergence
     from sunpy_ml.enhancement import enhance_files, enhance_hmi
     from sunpy_ml.flows import advect_corks, deepvel_flow, detect_vortices, lct_flow
+    from sunpy_ml.system import system_info
 
 _HOMES = {
     "Classification": "sunpy_ml.classification",
@@ -21,14 +22,15 @@ _HOMES = {
     "advect_corks": "sunpy_ml.flows",
     "classify_map": "sunpy_ml.classification",
     "classify_maps": "sunpy_ml.classification",
-    "detect_emergence": "sunpy_ml.emergence",
     "deepvel_flow": "sunpy_ml.flows",
+    "detect_emergence": "sunpy_ml.emergence",
     "detect_features": "sunpy_ml.classification",
     "detect_vortices": "sunpy_ml.flows",
     "enhance_files": "sunpy_ml.enhancement",
     "enhance_hmi": "sunpy_ml.enhancement",
     "feature_map": "sunpy_ml.classification",
     "lct_flow": "sunpy_ml.flows",
+    "system_info": "sunpy_ml.system",
 }
 
 __all__ = [
@@ -38,14 +40,15 @@ __all__ = [
     "advect_corks",
     "classify_map",
     "classify_maps",
-    "detect_emergence",
     "deepvel_flow",
+    "detect_emergence",
     "detect_features",
     "detect_vortices",
     "enhance_files",
     "enhance_hmi",
     "feature_map",
     "lct_flow",
+    "system_info",
 ]
 
 

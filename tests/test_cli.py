@@ -189,3 +189,15 @@ def test_flow_tells_mistakes_in_a_line(frames, tmp_path, capsys):
         main([*command, "--cadence", "soon"])
     assert stop.value.code == 2
     assert "expected a number with its unit, got 'soon'" in capsys.readouterr().err
+
+
+def test_info_names_what_a_report_needs(capsys):
+    assert main(["info"]) == 0
+    told = capsys.readouterr().out
+    for name in ("sunpy_ml ", "torch ", "dask ", "Device that is used: ", "halpha-2 (SHA-256)"):
+        assert name in told
+
+
+def test_weights_can_be_cited(capsys):
+    assert main(["weights", "cite", "slic-1.1.1"]) == 0
+    assert capsys.readouterr().out.startswith("@article{Armstrong2019,")

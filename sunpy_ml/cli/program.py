@@ -5,12 +5,12 @@ import sys
 from collections.abc import Sequence
 
 import sunpy_ml
-from sunpy_ml.cli import classify, emergence, enhance, flow, making, weights
+from sunpy_ml.cli import classify, emergence, enhance, flow, info, making, weights
 
 __all__ = ["main"]
 
 # In the order of the help; each module adds its own.
-_GROUPS = (classify, emergence, enhance, flow, making, weights)
+_GROUPS = (classify, emergence, enhance, flow, making, weights, info)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

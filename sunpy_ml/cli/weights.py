@@ -22,6 +22,9 @@ def add_commands(commands: Subcommands) -> None:
     info = actions.add_parser("info", help="the whole card, and where the file is")
     info.add_argument("name", metavar="NAME")
     info.set_defaults(action=_tell_weights)
+    cite = actions.add_parser("cite", help="what to cite, for BibTeX")
+    cite.add_argument("name", metavar="NAME")
+    cite.set_defaults(action=_cite_weights)
     verify = actions.add_parser("verify", help="hash the files again")
     verify.add_argument("names", nargs="*", metavar="NAME", help="by default all that are on this machine")
     verify.set_defaults(action=_verify_weights)
@@ -61,6 +64,13 @@ def _tell_weights(options: argparse.Namespace) -> int:
     card, status = get_card(options.name), file_status(options.name)
     print(describe(card))
     print(f"on this machine: {status.path or 'no'} (checked by {status.checked_by})")
+    return 0
+
+
+def _cite_weights(options: argparse.Namespace) -> int:
+    from sunpy_ml.weights import cite
+
+    print(cite(options.name))
     return 0
 
 

@@ -5,6 +5,7 @@ This foundation knows neither Maps nor domains.
 
 from sunpy_ml.weights.card import Card, Confusion, FileSource, Input, Metric, Output, Training, read_card
 from sunpy_ml.weights.catalogue import get_card, list_weights, resolve
+from sunpy_ml.weights.citing import cite
 from sunpy_ml.weights.companion import companion_path, output_constants
 from sunpy_ml.weights.converting import convert_weights
 from sunpy_ml.weights.describing import describe
@@ -28,6 +29,7 @@ __all__ = [
     "Training",
     "build_network",
     "cached_path",
+    "cite",
     "companion_path",
     "convert_weights",
     "describe",
