@@ -1,0 +1,76 @@
+"""The validation page, written from ``validation.toml``, ``validation.json`` and the cards at each build."""
+
+import json
+import tomllib
+from itertools import groupby
+from pathlib import Path
+
+from sunpy_ml.weights import get_card
+
+_HEAD = """Validation
+==========
+
+What was set out to be reached, beside what is measured now. Figures of cards are of data that the weights were not
+trained on, with their 95 % interval; the :doc:`cards <../generated/cards/index>` say which data these are. Those marked
+with an asterisk are measured on real observations by ``python benchmarks/validate.py --data DIR``{version}. What is not
+reached is said, and why, on the card or on the page of the function.
+"""
+
+_TABLE = (".. list-table::", "   :header-rows: 1", "   :widths: 46 14 12 18 10")
+
+
+def write_page(app):
+    """Write the page."""
+    folder = Path(app.srcdir)
+    figures = tomllib.loads((folder / "validation.toml").read_text(encoding="utf-8"))["figure"]
+    measured = json.loads((folder / "validation.json").read_text(encoding="utf-8"))
+    lines = [_HEAD.format(version=f", last by version {measured['version']}")]
+    for about, group in groupby(figures, key=lambda figure: figure["about"]):
+        lines += [about, "-" * len(about), "", *_TABLE, ""]
+        lines += _row("Figure", "Goal", "Measured", "Interval, n", "Reached")
+        for figure in group:
+            lines += _row(*_cells(figure, measured["figures"]))
+        lines.append("")
+    path = folder / "generated" / "validation.rst"
+    path.parent.mkdir(exist_ok=True)
+    text = "\n".join(lines)
+    # An unchanged page keeps its time, so that Sphinx does not read it again.
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        path.write_text(text, encoding="utf-8")
+
+
+def _row(*cells):
+    return [f"   {'*' if number == 0 else ' '} - {cell}" for number, cell in enumerate(cells)]
+
+
+def _cells(figure, measured):
+    low, high = figure.get("least"), figure.get("most")
+    if "card" in figure:
+        metric = _metric(figure)
+        value, mark = metric.value, ""
+        interval = f"{metric.interval[0]:.3g} to {metric.interval[1]:.3g}, " if metric.interval else ""
+        interval += f"n = {metric.n}"
+    else:
+        value, interval, mark = measured[figure["measured"]]["value"], f"n = {measured[figure['measured']]['n']}", r"\*"
+    goal = {
+        (False, False): "to be stated",
+        (True, False): f"at least {low}",
+        (False, True): f"at most {high}",
+        (True, True): f"{low} to {high}",
+    }[low is not None, high is not None]
+    reached = (low is None or value >= low) and (high is None or value <= high)
+    verdict = "" if goal == "to be stated" else "yes" if reached else "**no**"
+    return figure["what"], goal, f"{value:.3g}{mark}", interval, verdict
+
+
+def _metric(figure):
+    for metric in get_card(figure["card"]).metrics:
+        if metric.name.startswith(figure["metric"]) and metric.data.startswith(figure["data"]):
+            return metric
+    raise ValueError(f"validation.toml: {figure['card']} has no metric {figure['metric']!r} of {figure['data']!r}")
+
+
+def setup(app):
+    """Called by Sphinx."""
+    app.connect("builder-inited", write_page)
+    return {"parallel_read_safe": True}
