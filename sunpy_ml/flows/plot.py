@@ -7,6 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from astropy.visualization.wcsaxes import WCSAxes
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator
 from ndcube import NDCollection
 from sunpy.map import GenericMap
 
@@ -134,6 +135,8 @@ def plot_spectrum(spectrum: "EnergySpectrum", axes: Axes | None = None) -> Axes:
     for (name, limit), style in zip(limits.items(), (":", "--"), strict=True):
         if limit is not None:
             axes.axvline(limit.to_value(1 / u.Mm), color=_LIMIT, linestyle=style, label=name)
+    # All nine minor ticks of a decade, as matplotlib labels them where there are few decades, would overlap.
+    axes.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))
     axes.set_xlabel(r"wavenumber $2\pi/\lambda$ [Mm$^{-1}$]")
     axes.set_ylabel(r"E(k) [km$^2$ s$^{-2}$ Mm]")
     axes.legend()
