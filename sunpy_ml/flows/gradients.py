@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["gradient_shift", "moved", "pyramid_shift", "sharp", "slope"]
+__all__ = ["FLAT", "blurred", "gradient_shift", "moved", "pyramid_shift", "sharp", "slope"]
 
-# Sum of squares of gradients, in squares of the contrast times `GAIN` per pixel, below which a place tells nothing.
+#: Sum of squares of gradients, in squares of the contrast times `GAIN` per pixel, below which a place tells nothing.
 FLAT = 1e-3
 # Of one iteration, in pixels: beyond it gradients tell nothing.
 _FARTHEST = 1.5
@@ -47,7 +47,7 @@ def gradient_shift(images: Tensor, seen: Tensor, sigma: float) -> tuple[Tensor, 
     mean, difference = 0.5 * (images[:, :1] + images[:, 1:]), images[:, 1:] - images[:, :1]
     across, up = slope(mean, -1), slope(mean, -2)
     products = [across.square(), across * up, up.square(), across * difference, up * difference]
-    sums = _blurred(torch.cat(products, dim=1) * seen, sigma)
+    sums = blurred(torch.cat(products, dim=1) * seen, sigma)
     xx, xy, yy, along_x, along_y = sums.split(1, dim=1)
     xx, yy = xx + FLAT, yy + FLAT
     whole = xx * yy - xy.square()
@@ -74,7 +74,7 @@ def pyramid_shift(images: Tensor) -> Tensor:
             # Binned images are undersampled, and would be moved too little.
             back, seen = moved(images, shift)
             if size > 1:
-                back = F.avg_pool2d(_blurred(back, _SOFT * size, mode="replicate"), size)
+                back = F.avg_pool2d(blurred(back, _SOFT * size, mode="replicate"), size)
             found, _ = gradient_shift(sharp(back), F.avg_pool2d(seen, size), _SIGMA)
             found = size * found.clamp(-_FARTHEST, _FARTHEST)
             shift = shift + F.interpolate(found, images.shape[-2:], mode="bilinear", align_corners=False)
@@ -115,7 +115,7 @@ def moved(images: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
 
 def sharp(images: Tensor) -> Tensor:
     """Images without what is smooth: granules that change look alike in it, and fine edges tell best how they move."""
-    return images - _blurred(images, _SHARP, mode="replicate")
+    return images - blurred(images, _SHARP, mode="replicate")
 
 
 def slope(image: Tensor, dim: int) -> Tensor:
@@ -125,7 +125,7 @@ def slope(image: Tensor, dim: int) -> Tensor:
     return 0.5 * (padded.narrow(dim, 2, length) - padded.narrow(dim, 0, length))
 
 
-def _blurred(maps: Tensor, sigma: float, mode: str = "constant") -> Tensor:
+def blurred(maps: Tensor, sigma: float, mode: str = "constant") -> Tensor:
     """Sums in a Gaussian window of weight 1; nothing is beyond the edges unless another mode of padding is given."""
     reach = math.ceil(_REACH * sigma)
     offsets = torch.arange(-reach, reach + 1, device=maps.device, dtype=maps.dtype)

@@ -40,6 +40,9 @@ _SIDE, _TOGETHER = 160, 8
 # Width of the diffraction pattern, wavelength over diameter, in pixels: 2 is critical sampling.
 _BLUR = (1.4, 3.2)
 _OBSCURATION = 0.2
+# How often pixels are finer than this, in km, where granules have most to tell; and how often frames change little.
+_FINE, _FINER = 80.0, 0.6
+_CHANGE, _LITTLE, _STEADY = (0.95, 1.0), (0.99, 1.0), 0.4
 # How often each source is drawn: drawn granules, and the list of `sources` by name.
 _DRAWN, _SHARES = 3.0, {"MHD": 3.0, "SUN": 1.5, "Hin": 0.5, "HMI": 0.25}
 # Convection: minutes that are watched, of which those to train on, and frames that pairs are apart.
@@ -105,7 +108,11 @@ def training_pairs(data: Path, count: int, seed: int) -> Iterator[Pair]:
         source = found[rng.choice(len(found), p=shares / shares.sum())]
         coarsest = PIXEL[1] if source is None else source.coarsest
         finest = PIXEL[0] if source is None else max(PIXEL[0], 0.8 * source.pixel)
-        pixel = math.exp(rng.uniform(math.log(min(finest, coarsest)), math.log(coarsest)))
+        finest, coarsest = (
+            min(finest, coarsest),
+            coarsest if rng.random() > _FINER else min(coarsest, max(finest, _FINE)),
+        )
+        pixel = math.exp(rng.uniform(math.log(finest), math.log(coarsest)))
         longest = min(CADENCE[1], FASTEST_STEP * pixel)
         cadence = np.exp(rng.uniform(math.log(CADENCE[0]), math.log(longest), _TOGETHER))
         blur = partial(seen_through, rng.uniform(*_BLUR)) if source is None or not source.seen else None
@@ -114,6 +121,7 @@ def training_pairs(data: Path, count: int, seed: int) -> Iterator[Pair]:
             pixel=pixel * u.km,
             cadence=cadence * u.s,
             rms=(0.3, 2.5) * u.km / u.s,
+            correlation=_LITTLE if rng.random() < _STEADY else _CHANGE,
             instrument=blur,
             seed=int(rng.integers(2**62)),
         )

@@ -28,8 +28,9 @@ from sunpy_ml.training import NetworkTraining, complete_card, fit, one_thread
 __all__ = ["RECIPES", "make", "train"]
 
 NAME = "granulation-flow-1"
-EPOCHS, STEPS, BATCH, CROP = 100, 100, 6, 96
-PAIRS = 2000
+EPOCHS, STEPS, BATCH, CROP = 90, 100, 6, 96
+#: Pairs of a file, and files: each is of a seed of its own.
+PAIRS, FILES = 600, 4
 #: How often a pair is of convection.
 CONVECTION = 0.08
 
@@ -55,6 +56,14 @@ def train(
     return found.eval()
 
 
+def _drawn(data: Path, out: Path, seed: int) -> list[Pair]:
+    """Pairs of a seed, from their file if it is there."""
+    path = out / f"pairs-{seed}.safetensors"
+    if not path.is_file():
+        write_pairs(list(training_pairs(data, PAIRS, seed)), path)
+    return read_pairs(path)
+
+
 @one_thread()
 def make(data: Path, out: Path, *, epochs: int = EPOCHS, seed: int = 0, resume: bool = False) -> Path:
     """Make the pairs, train, compare with what is simpler, and write weights, scores and card.
@@ -73,10 +82,7 @@ def make(data: Path, out: Path, *, epochs: int = EPOCHS, seed: int = 0, resume: 
     pathlib.Path
         The weights file.
     """
-    kept = out / "pairs.safetensors"
-    if not kept.is_file():
-        write_pairs(list(training_pairs(data, PAIRS, seed)), kept)
-    drawn, run = read_pairs(kept), convection(out)
+    drawn, run = [pair for number in range(FILES) for pair in _drawn(data, out, FILES * seed + number)], convection(out)
     computed = list(convection_pairs(run, "train"))
     chances = np.concatenate(
         [np.full(len(part), share / len(part)) for part, share in ((drawn, 1 - CONVECTION), (computed, CONVECTION))]

@@ -1,14 +1,14 @@
 """The network of the embedded weights: displacements between two images, which change their sign with the images."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sunpy_ml.flows.gradients import gradient_shift, moved, pyramid_shift, sharp, slope
+from sunpy_ml.flows.gradients import FLAT, blurred, gradient_shift, moved, pyramid_shift, sharp, slope
 
 __all__ = ["ShiftNetwork"]
 
@@ -19,16 +19,18 @@ _GAIN = 10.0
 # What planes of pixel sizes (km) and cadences (s) are compared with.
 _PIXEL, _CADENCE = 100.0, 30.0
 _FASTEST = 10.0
+# Standard deviation in pixels of the window in which the mean displacement is that of the gradients.
+_PLACE, _BIN = 20.0, 4
 _FINEST, _COARSEST = math.log(1e-4), math.log(10.0)
 
 
 class _Block(nn.Module):
     """Convolutions of even and of odd channels: both kinds meet in products that keep what is odd odd."""
 
-    def __init__(self, even_in: int, odd_in: int, channels: int) -> None:
+    def __init__(self, even_in: int, odd_in: int, channels: int, stride: int = 1) -> None:
         super().__init__()
-        self.even = nn.Conv2d(even_in + odd_in, channels, 3, padding=1)
-        self.odd = nn.Conv2d(odd_in, channels, 3, padding=1, bias=False)
+        self.even = nn.Conv2d(even_in + odd_in, channels, 3, stride, padding=1)
+        self.odd = nn.Conv2d(odd_in, channels, 3, stride, padding=1, bias=False)
         self.gate = nn.Conv2d(channels, channels, 1)
         self.mix = nn.Conv2d(channels, channels, 1, bias=False)
 
@@ -43,20 +45,30 @@ def _bounded(channels: Tensor) -> Tensor:
     return channels * torch.rsqrt(channels.square().mean(dim=1, keepdim=True) + 1)
 
 
+class _Rise(nn.Module):
+    """What a coarser level tells, added to a finer one."""
+
+    def __init__(self, coarse: int, fine: int) -> None:
+        super().__init__()
+        self.even = nn.Conv2d(coarse, fine, 1)
+        self.odd = nn.Conv2d(coarse, fine, 1, bias=False)
+        self.block = _Block(fine, fine, fine)
+
+    def forward(self, coarse: Parity, fine: Parity) -> Parity:
+        even, odd = self.even(coarse[0]), self.odd(coarse[1])
+        return self.block((fine[0] + _finer(even, 2), fine[1] + _finer(odd, 2)))
+
+
 class _Pyramid(nn.Module):
     """A U-shaped chain of blocks, on half the resolution: a displacement, weights of others, and an uncertainty."""
 
     def __init__(self, even: int, odd: int, channels: tuple[int, ...], weights: int) -> None:
         super().__init__()
         widths = list(channels)
-        self.down = nn.ModuleList()
-        for before, width in zip([None, *widths[:-1]], widths, strict=True):
-            first = _Block(4 * even, 4 * odd, width) if before is None else _Block(before, before, width)
-            self.down.append(nn.Sequential(first, _Block(width, width, width)))
-        self.up = nn.ModuleList(
-            _Block(coarse + fine, coarse + fine, fine)
-            for coarse, fine in zip(widths[:0:-1], widths[-2::-1], strict=True)
-        )
+        self.down = nn.ModuleList([nn.Sequential(_Block(even, odd, widths[0], 2), _Block(*3 * [widths[0]]))])
+        for before, width in pairwise(widths):
+            self.down.append(nn.Sequential(_Block(before, before, width), _Block(width, width, width)))
+        self.up = nn.ModuleList(_Rise(coarse, fine) for fine, coarse in pairwise(widths))
         self.shift = nn.Conv2d(widths[0], 2, 1, bias=False)
         self.trust = nn.Conv2d(widths[0], weights, 1)
         self.spread = nn.Conv2d(widths[0], 2, 1)
@@ -66,19 +78,13 @@ class _Pyramid(nn.Module):
         nn.init.zeros_(self.trust.bias)
 
     def forward(self, parts: Parity) -> tuple[Tensor, Tensor, Tensor]:
-        parts = _each(F.pixel_unshuffle, parts, downscale_factor=2)
         levels: list[Parity] = []
         for blocks in self.down:
-            parts = blocks(parts if not levels else _each(F.avg_pool2d, levels[-1], kernel_size=2))
+            parts = blocks(parts if not levels else tuple(F.avg_pool2d(part, 2) for part in parts))
             levels.append(parts)
-        for block, finer in zip(self.up, levels[-2::-1], strict=True):
-            coarse = _each(_finer, parts, factor=2)
-            parts = block((torch.cat([finer[0], coarse[0]], dim=1), torch.cat([finer[1], coarse[1]], dim=1)))
+        for rise, finer in zip(reversed(self.up), levels[-2::-1], strict=True):
+            parts = rise(parts, finer)
         return self.shift(parts[1]), self.trust(parts[0]), self.spread(parts[0])
-
-
-def _each(function: Callable[..., Tensor], parts: Parity, **options: int) -> Parity:
-    return function(parts[0], **options), function(parts[1], **options)
 
 
 class ShiftNetwork(nn.Module):
@@ -123,7 +129,7 @@ class ShiftNetwork(nn.Module):
         config = config or self.Config()
         self.windows, self.sharp_windows = config.windows, config.sharp_windows
         told = len(self.windows) + len(self.sharp_windows)
-        self.pyramid = _Pyramid(9 + told, 4 + 2 * told, config.channels, told + 1)
+        self.pyramid = _Pyramid(11 + told, 4 + 2 * told, config.channels, told + 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Displacements and their standard deviations.
@@ -144,10 +150,13 @@ class ShiftNetwork(nn.Module):
         with torch.no_grad():
             parts, candidates, step = self._told(_GAIN * x[:, :2], x[:, 2:])
         shift, trust, spread = (_finer(part, 2) for part in self.pyramid(parts))
-        # What gradients say is trusted as far as the place lets it, and corrected.
+        # What gradients say is trusted as far as the place lets it, and corrected,
         for number, candidate in enumerate(candidates):
             weight = trust[:, number : number + 1]
             shift = shift + (1 + weight if number == 0 else weight) * candidate
+        # but not in the mean over a place: what learns from noise finds everything too slow.
+        off = blurred(F.avg_pool2d(candidates[0] - shift, _BIN), _PLACE / _BIN, mode="replicate")
+        shift = shift + _finer(off, _BIN)
         return torch.cat([shift * step, torch.exp(torch.clamp(spread, _FINEST, _COARSEST)) * step], dim=1)
 
     def _told(self, images: Tensor, planes: Tensor) -> tuple[Parity, list[Tensor], Tensor]:
@@ -165,6 +174,7 @@ class ShiftNetwork(nn.Module):
                 shift, steep = gradient_shift(seen_as, seen, window)
                 candidates.append(_limited(shift / step))
                 even.append(torch.log(steep))
+            even.append(torch.log(blurred(difference.square() * seen, windows[-1]) + FLAT))
         return (torch.cat(even, dim=1), torch.cat([*odd, *candidates], dim=1)), candidates, step
 
 
