@@ -17,7 +17,7 @@ from sunpy_ml.emergence.networks import flux_blocks
 from sunpy_ml.emergence.video import CADENCE, FRAMES, video
 from sunpy_ml.simulation.emergence import emergence_patch
 
-__all__ = ["FINE", "PARTS", "Case", "Part", "Patches", "make_chunk", "read_chunks", "thinned"]
+__all__ = ["FINE", "PARTS", "Case", "Part", "Patches", "flux_of", "make_chunk", "read_chunks", "thinned"]
 
 Array = npt.NDArray[Any]
 
@@ -110,7 +110,8 @@ class Patches(NamedTuple):
     Parameters
     ----------
     blocks : torch.Tensor
-        float16, (N, frames, 2, rows, columns), flux in kilogauss.
+        (N, frames, 2, rows, columns): float16, flux in kilogauss; or uint8, as in the files, of which `flux_of` makes
+        flux.
     facts : mapping of str to numpy.ndarray
         The fields of `Case`, and ``curve`` and ``cosines`` (N, frames): the unsigned flux above the noise along the
         line of sight in Mx, NaN where it is missing, and the cosine of the angle to the vertical.
@@ -126,15 +127,15 @@ class Patches(NamedTuple):
         return [tuple(int(i) for i in sorted(same, key=lambda i: kinds[i] != "emerging")) for same in found]
 
 
-def read_chunks(paths: Sequence[Path], block: int, *, name: str = "blocks") -> Patches:
+def read_chunks(paths: Sequence[Path], block: int | None = None, *, name: str = "blocks") -> Patches:
     """Read patches from the files of `make_chunk`.
 
     Parameters
     ----------
     paths : sequence of pathlib.Path
         The files.
-    block : int
-        Pixels of a block on each side, a multiple of 3.
+    block : int, optional
+        Pixels of a block on each side, a multiple of 3; by default the blocks are as in the files.
     name : {"blocks", "random", "gaps"}
         With all frames that there are, or with some left out.
     """
@@ -142,12 +143,20 @@ def read_chunks(paths: Sequence[Path], block: int, *, name: str = "blocks") -> P
     facts: dict[str, list[Array]] = {}
     for path in paths:
         with np.load(path) as file:
-            flux = torch.from_numpy(file[name]).float().div_(255).square_()
-            pooled = functional.avg_pool2d(flux.flatten(0, 1), block // FINE)
-            blocks.append(pooled.unflatten(0, flux.shape[:2]).half())
+            roots = torch.from_numpy(file[name])
+            blocks.append(roots if block is None else _pooled(flux_of(roots), block // FINE).half())
             for fact in [*Case.__annotations__, "curve", "cosines"]:
                 facts.setdefault(fact, []).append(file[fact])
     return Patches(torch.cat(blocks), {fact: np.concatenate(values) for fact, values in facts.items()})
+
+
+def flux_of(roots: Tensor) -> Tensor:
+    """Flux in kilogauss of its root on 255 steps."""
+    return roots.float().div_(255).square_()
+
+
+def _pooled(flux: Tensor, size: int) -> Tensor:
+    return functional.avg_pool2d(flux.flatten(0, 1), size).unflatten(0, flux.shape[:2])
 
 
 def make_chunk(part: str, number: int, folder: Path, *, seed: int = 0) -> Path:

@@ -29,10 +29,12 @@ _CURVE, _TIME, _FOR, _AGAINST, _GREY = "#0072b2", "#d55e00", "#e69f00", "#56b4e9
 _APART = 1.5
 # Percentiles of the absolute field and relevance that get the full contrast.
 _FULL_FIELD, _FULL_COLOUR = 99.5, 99.8
+# What is under the colour is to be seen through it.
+_OPAQUE = 0.6
 
 
 def plot_emergence(result: "Emergence", figure: Figure | None, saliency: str | None) -> Figure:
-    """Draw a result; see `sunpy_ml.emergence.Emergence.plot`."""
+    """Draw a result; see `sunpy_ml.Emergence.plot`."""
     relevance = None if saliency is None else result.saliency(saliency)
     figure = figure or plt.figure(figsize=(10, 7), layout="constrained")
     grid = figure.add_gridspec(2, 3, height_ratios=(1, 1.15))
@@ -101,7 +103,8 @@ def _draw_frame(axes: WCSAxes, result: "Emergence", index: int, limit: float) ->
     time = result.patch.times[index]
     title = time.isot[:16].replace("T", " ")
     if result.time is not None:
-        title += f"\n{(time - result.time).to_value(u.day):+.1f} days"
+        # Nothing is added to what is rounded, so that there is no minus before a zero.
+        title += f"\n{round((time - result.time).to_value(u.day), 1) + 0.0:+.1f} days"
     axes.set_title(title, fontsize="medium")
     return axes.imshow(frame, origin="lower", cmap="gray", vmin=-limit, vmax=limit)
 
@@ -112,7 +115,7 @@ def _draw_relevance(axes: WCSAxes, relevance: NDCube, index: int) -> None:
     frame = np.where(relevance.mask[index], 0, relevance.data[index]) / full
     shown = np.empty((*frame.shape, 4))
     shown[..., :3] = np.where(frame[..., np.newaxis] < 0, to_rgb(_AGAINST), to_rgb(_FOR))
-    shown[..., 3] = np.abs(frame).clip(0, 1)
+    shown[..., 3] = _OPAQUE * np.abs(frame).clip(0, 1)
     axes.imshow(shown, origin="lower")
 
 

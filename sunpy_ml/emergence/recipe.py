@@ -26,13 +26,15 @@ from torch import nn
 from sunpy_ml.emergence.batches import Batches, WholePairs, pair_loss
 from sunpy_ml.emergence.material import Patches, make_chunk, read_chunks
 from sunpy_ml.emergence.networks import EmergenceEnsemble
-from sunpy_ml.emergence.scores import calibrate, score, time_bias
+from sunpy_ml.emergence.scores import calibrate, centre, score, time_bias
 from sunpy_ml.training import NetworkTraining, complete_card, fit, one_thread
 
 __all__ = ["NAME", "RECIPES", "make", "simulate", "train_member"]
 
 NAME = "bipole-emergence-1"
-EPOCHS, PAIRS = 10, 12
+#: Passes of the two stages of the training, in the second of which pairs are varied in all ways there are, and the
+#: largest learning rate of each; pairs of a batch.
+EPOCHS, VARIED_EPOCHS, RATES, PAIRS = 10, 2, (5e-3, 2.5e-3), 12
 #: Files of patches of each part.
 FILES = {"training": 55, "validation": 6, "test": 10, "elsewhere": 8}
 #: Months that validate, in turn; as published, but that November and December are trained on.
@@ -54,7 +56,7 @@ def simulate(folder: Path, *, seed: int = 0) -> dict[str, list[Path]]:
 def train_member(
     patches: Patches, held_out: Sequence[int], out: Path, *, epochs: int = EPOCHS, seed: int = 0, resume: bool = False
 ) -> nn.Module:
-    """Train one member of the ensemble, and give it as it was after its best epoch.
+    """Train one member of the ensemble, in each stage up to its best epoch, and centre its logits.
 
     Parameters
     ----------
@@ -65,30 +67,32 @@ def train_member(
     out : pathlib.Path
         Folder of logs and checkpoints.
     epochs, seed : int
-        Passes, and the seed of all chance.
+        Passes of the first stage, and the seed of all chance.
     resume : bool
         Go on from the last checkpoint, if there is one.
     """
     torch.manual_seed(seed)
-    config = EmergenceEnsemble.Config()
     months = patches.facts["month"]
     pairs = patches.pairs()
-    training, validation = (
-        [pair for pair in pairs if (months[pair[0]] in held_out) == validates] for validates in (False, True)
-    )
-    batches = Batches(patches, training, config.bin, PAIRS, seed)
-    module = NetworkTraining(
-        EmergenceEnsemble(config).members[0], pair_loss, steps=epochs * len(batches), learning_rate=5e-3
-    )
-    return fit(
-        module,
-        batches,
-        epochs=epochs,
-        out=out,
-        validation=WholePairs(patches, validation, config.bin, PAIRS),
-        resume=resume and (out / "checkpoints" / "last.ckpt").is_file(),
-        gradient_clip_val=1.0,
-    )
+    parts = [[pair for pair in pairs if (months[pair[0]] in held_out) == validates] for validates in (False, True)]
+    config = EmergenceEnsemble.Config()
+    sizes = (config.bin, config.block, PAIRS)
+    member: nn.Module = EmergenceEnsemble(config).members[0]
+    whole = WholePairs(patches, parts[1], *sizes)
+    for number, passes in enumerate((epochs, VARIED_EPOCHS)):
+        folder = out / f"stage-{number}"
+        batches = Batches(patches, parts[0], *sizes, seed, varied=number > 0)
+        member = fit(
+            NetworkTraining(member, pair_loss, steps=passes * len(batches), learning_rate=RATES[number]),
+            batches,
+            epochs=passes,
+            out=folder,
+            validation=whole,
+            resume=resume and (folder / "checkpoints" / "last.ckpt").is_file(),
+            gradient_clip_val=1.0,
+        )
+    centre(member, whole)
+    return member
 
 
 @one_thread()
@@ -100,7 +104,7 @@ def make(out: Path, *, epochs: int = EPOCHS, seed: int = 0, resume: bool = False
     out : pathlib.Path
         Folder of the outcome.
     epochs, seed : int, optional
-        Fixed beforehand; the defaults made the embedded weights.
+        Passes of the first stage, and the seed of all chance, fixed beforehand; the defaults made the embedded weights.
     resume : bool, optional
         Go on from the last checkpoints in ``out``.
 
@@ -112,7 +116,7 @@ def make(out: Path, *, epochs: int = EPOCHS, seed: int = 0, resume: bool = False
     files = simulate(out / "patches", seed=seed)
     network = EmergenceEnsemble()
     read = partial(read_chunks, block=network.config.block)
-    patches = read(files["training"])
+    patches = read_chunks(files["training"])
     log.info(f"{NAME}: {len(patches.blocks)} patches")
     for number in range(network.config.members):
         folder, own = out / f"member-{number}", 1000 * seed + number

@@ -22,6 +22,7 @@ def relabel(
     train: Training,
     *,
     doubt: float = 0.5,
+    most: int | None = None,
     cubes: Callable[[int], NDCube] | None = None,
     pictures: str | Path | None = None,
 ) -> Table:
@@ -43,6 +44,8 @@ def relabel(
         numbers of rows. `~sunpy_ml.emergence.learning.MemberTraining` is one.
     doubt : float
         Rows are shown of whose label the probability is less than this: 0.5 shows disagreements, and more shows more.
+    most : int, optional
+        How many rows are shown at most, those of the least probable labels first.
     cubes : callable, optional
         From the number of a row to its cube, for pictures.
     pictures : str or pathlib.Path, optional
@@ -58,7 +61,8 @@ def relabel(
     Raises
     ------
     ValueError
-        If a column is missing, there are less than two blocks or one label only, or ``doubt`` or a probability is none.
+        If a column is missing, there are less than two blocks or one label only, ``doubt`` or a probability is none, or
+        ``most`` is less than 1.
 
     References
     ----------
@@ -87,6 +91,8 @@ def relabel(
     """
     if (cubes is None) != (pictures is None):
         raise ValueError("pictures: they need both a folder and cubes=, which gives what they show.")
+    if most is not None and most < 1:
+        raise ValueError(f"most: expected 1 row or more, got {most}.")
     labels, blocks = _checked(table, doubt)
     probability = np.empty(len(table))
     for block in np.unique(blocks):
@@ -101,7 +107,8 @@ def relabel(
         new["crude"], new["shown"] = labels, np.zeros(len(new), dtype=int)
     new["probability"] = probability
     believed = np.where(labels, probability, 1 - probability)
-    new["shown"][(believed < doubt) & (new["shown"] == 0)] = number
+    doubted = np.flatnonzero((believed < doubt) & (new["shown"] == 0))
+    new["shown"][doubted[np.argsort(believed[doubted], kind="stable")][:most]] = number
     new.meta["round"] = number
     if cubes is not None and pictures is not None:
         _draw(new, cubes, Path(pictures))

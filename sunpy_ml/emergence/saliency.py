@@ -40,7 +40,7 @@ class _Score(nn.Module):
 
 
 def saliency(result: "Emergence", method: str, *, steps: int) -> NDCube:
-    """Attribute a result to the pixels of its cube; see `sunpy_ml.emergence.Emergence.saliency`."""
+    """Attribute a result to the pixels of its cube; see `sunpy_ml.Emergence.saliency`."""
     if method not in METHODS:
         raise ValueError(f"method: got {method!r}, choose from {METHODS}.")
     if steps < 1:

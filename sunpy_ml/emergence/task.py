@@ -88,9 +88,9 @@ def detect_emergence(
     -----
     The patch is brought to 90 x 90 pixels and to frames 96 minutes apart, in which what is missing is interpolated in
     time and the last frame repeated, and the field is cut at 1000 G. Every answer is the mean over four views: the
-    video, with its polarity reversed, with its latitudes reversed, and both. The time is that at which the probability
-    rises most steeply as the video goes on, less the bias that the card tells; in the first two days and on the last
-    one no time is told.
+    video, with its polarity reversed, with its latitudes reversed, and both. The time is that at which the probability,
+    smoothed by a Gaussian of 8 frames (published: not smoothed), rises most steeply as the video goes on, less the bias
+    that the card tells; in the first two days and on the last one no time is told.
 
     References
     ----------
@@ -101,7 +101,7 @@ def detect_emergence(
     --------
     >>> from sunpy_ml import detect_emergence
     >>> from sunpy_ml.simulation.emergence import emergence_patch
-    >>> cube = emergence_patch("emerging", seed=4)
+    >>> cube = emergence_patch("emerging", seed=2036)
     >>> found = detect_emergence(cube)
     >>> found.emerged
     True

@@ -16,7 +16,8 @@ def windows(seconds: npt.NDArray[np.float64], length: float, step: float) -> lis
     seconds : numpy.ndarray
         Of each frame, rising, the first 0.
     length, step : float
-        Of a window, and from the beginning of one to the next, in seconds.
+        Of a window, and from the beginning of one to the next, in seconds; a longer step than a window would leave
+        frames out, so that it is that of a window.
 
     Returns
     -------
@@ -35,7 +36,10 @@ def windows(seconds: npt.NDArray[np.float64], length: float, step: float) -> lis
     if beyond < 0:
         return [slice(0, len(seconds))]
     latest = seconds[np.searchsorted(seconds, beyond, side="right")]
-    starts = np.linspace(0, latest, 1 + max(1, math.ceil(latest / step)))
-    cuts = [np.searchsorted(seconds, [start, start + length]).tolist() for start in starts]
+    starts = np.linspace(0, latest, 1 + max(1, math.ceil(latest / min(step, length))))
+    firsts, stops = np.searchsorted(seconds, starts), np.searchsorted(seconds, starts + length)
+    # Rounding must not leave out a frame at the border of two windows.
+    stops = np.maximum(stops, [*firsts[1:], len(seconds)])
+    cuts = zip(firsts.tolist(), stops.tolist(), strict=True)
     # Where a gap is longer than a step, several windows hold the same frames, or none.
-    return [slice(first, last) for first, last in dict.fromkeys(map(tuple, cuts)) if first < last]
+    return [slice(first, last) for first, last in dict.fromkeys(cuts) if first < last]

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Literal, NamedTuple
 
+import astropy.units as u
+
 from sunpy_ml.exceptions import CardError
 from sunpy_ml.weights import Card
 
@@ -97,15 +99,16 @@ def output_channels(card: Card) -> OutputChannels:
     ('tau=1', 'tau=0.1', 'tau=0.01')
     """
     found: dict[tuple[bool, str, str], int] = {}
-    units = set()
+    units = card.output.units or ("",) * len(card.output.channels)
+    kinds = set()
     for number, name in enumerate(card.output.channels):
         match = _COMPONENT.fullmatch(name)
         if match is not None:
             found[bool(match["sigma"]), match["level"] or "", match["axis"]] = number
-            units.add((match["kind"] == "d", card.output.units[number] == _DISPLACEMENT))
+            kinds.add((match["kind"], _kind(units[number])))
     levels = tuple(dict.fromkeys(level for sigma, level, _ in found if not sigma))
     axes = ("x", "y") if card.output.x_axis == "columns" else ("y", "x")
-    if not levels or units not in ({(True, True)}, {(False, False)}):
+    if not levels or kinds not in ({("d", "d")}, {("v", "v")}):
         raise CardError(
             f"output.channels: expected vx and vy with units of a velocity, or dx and dy in {_DISPLACEMENT}, got "
             f"{card.output.channels} in {card.output.units}."
@@ -117,4 +120,11 @@ def output_channels(card: Card) -> OutputChannels:
         sigma: tuple((found[sigma, level, axes[0]], found[sigma, level, axes[1]]) for level in levels)
         for sigma, _, _ in found
     }
-    return OutputChannels(levels, pairs[False], pairs.get(True, ()), (True, True) in units)
+    return OutputChannels(levels, pairs[False], pairs.get(True, ()), ("d", "d") in kinds)
+
+
+def _kind(unit: str) -> str:
+    """Of which components a unit is: "d", "v" or none."""
+    if unit == _DISPLACEMENT:
+        return "d"
+    return "v" if u.Unit(unit, parse_strict="silent").is_equivalent(u.km / u.s) else ""

@@ -86,7 +86,7 @@ def moved_pairs(data: Path, name: str, band: str, correlation: float, *, flows: 
         for flow in range(flows):
             seed = 1000 * number + flow
             rng = np.random.default_rng([list(BANDS).index(band), seed])
-            velocity = band_velocity(tuple(image.shape), pixel, BANDS[band], rng)
+            velocity = band_velocity((image.shape[0], image.shape[1]), pixel, BANDS[band], rng)
             yield _filmed(image, velocity, pixel, correlation, source, rng)
 
 
@@ -95,7 +95,7 @@ def same_flow_pairs(data: Path, band: str, correlation: float, count: int) -> It
     images, pixel, source = pieces(data, "MHD")
     rng = np.random.default_rng(7)
     strip = torch.cat(images, dim=1)
-    velocity = band_velocity(tuple(strip.shape), pixel, BANDS[band], rng)
+    velocity = band_velocity((strip.shape[0], strip.shape[1]), pixel, BANDS[band], rng)
     for _ in range(count):
         # The box of the simulation is periodic along its rows.
         image = torch.roll(strip, int(rng.integers(strip.shape[1])), 1)

@@ -17,7 +17,7 @@ from sunpy_ml.flows.sources import Source, sources
 from sunpy_ml.optics import Padding, Transfer, apply_transfer, pixel_transfer, product
 from sunpy_ml.optics.airy import annular_mtf
 from sunpy_ml.simulation.convection import ConvectionRun, convection_run
-from sunpy_ml.simulation.motion import draw_pairs, granulation
+from sunpy_ml.simulation.motion import SOLAR_SPECTRUM, FlowPart, draw_pairs, granulation
 
 __all__ = [
     "CADENCE",
@@ -43,6 +43,10 @@ _OBSCURATION = 0.2
 # How often pixels are finer than this, in km, where granules have most to tell; and how often frames change little.
 _FINE, _FINER = 80.0, 0.6
 _CHANGE, _LITTLE, _STEADY = (0.95, 1.0), (0.99, 1.0), 0.4
+# Of flows that follow granules as much the brightness as the motion would be learned, and taken for it elsewhere.
+_MIXTURE = {"unrelated": 0.75, "diverging": 0.05, "converging": 0.05, "uniform": 0.1, "still": 0.05}
+# How often flows have no more than can be seen in them, and where the energy of these is, in Mm.
+_RESOLVED, _LARGEST = 0.65, (0.8, 8.0)
 # How often each source is drawn: drawn granules, and the list of `sources` by name.
 _DRAWN, _SHARES = 3.0, {"MHD": 3.0, "SUN": 1.5, "Hin": 0.5, "HMI": 0.25}
 # Convection: minutes that are watched, of which those to train on, and frames that pairs are apart.
@@ -121,6 +125,9 @@ def training_pairs(data: Path, count: int, seed: int) -> Iterator[Pair]:
             pixel=pixel * u.km,
             cadence=cadence * u.s,
             rms=(0.3, 2.5) * u.km / u.s,
+            mixture=_MIXTURE,
+            parts=_parts(rng),
+            rotation=(0, 1),
             correlation=_LITTLE if rng.random() < _STEADY else _CHANGE,
             instrument=blur,
             seed=int(rng.integers(2**62)),
@@ -133,6 +140,14 @@ def training_pairs(data: Path, count: int, seed: int) -> Iterator[Pair]:
                 pixel,
                 float(cadence[index]),
             )
+
+
+def _parts(rng: np.random.Generator) -> Sequence[FlowPart]:
+    """The Sun's spectrum, or one that falls off so steeply that nothing in it is too small to be followed."""
+    if rng.random() > _RESOLVED:
+        return SOLAR_SPECTRUM
+    scale = math.exp(rng.uniform(*np.log(_LARGEST)))
+    return (FlowPart(scale * u.Mm, share=1.0, rise=2.0, fall=8.0),)
 
 
 def write_pairs(pairs: Sequence[Pair], path: Path) -> None:

@@ -52,6 +52,6 @@ def optical_flow(radius: int) -> Method:
         first, second = pair.frames.float().numpy()
         # Where the later image has to look for what the earlier one shows; rows come first.
         rows, columns = optical_flow_ilk(first, second, radius=radius, prefilter=False)
-        return torch.from_numpy(np.float32([columns, rows])) * (pair.pixel / pair.cadence)
+        return torch.from_numpy(np.array([columns, rows], np.float32)) * (pair.pixel / pair.cadence)
 
     return method

@@ -14,6 +14,7 @@ from sunpy_ml.flows.channels import Plane, input_planes
 from sunpy_ml.observations import ImageSequence, Normalisation, Turn, image_sequence, observed_wavelength, quiet_headers
 from sunpy_ml.observations.normalisation import channel_normaliser
 from sunpy_ml.observations.resampling import resample
+from sunpy_ml.observations.sequences import POINTING, pixels_apart
 from sunpy_ml.weights import Card, Facts
 
 __all__ = ["KM_PER_ARCSEC", "Pairs", "image_pairs", "read_sequences", "sequence_facts"]
@@ -99,14 +100,31 @@ def read_sequences(observations: Any, card: Card, **options: Any) -> dict[str, I
     found = {name: image_sequence(observations[name], **options) for name in wanted}
     first = found[wanted[0]]
     for name, other in found.items():
-        if other.frames.shape != first.frames.shape or not np.allclose(other.step, first.step, rtol=1e-3):
-            raise ObservationError(
-                f"observations: {name!r} has {other.frames.shape} pixels of {other.pixel}, {wanted[0]!r} "
-                f"{first.frames.shape} of {first.pixel}; bring them to one grid, by Map.reproject_to."
-            )
-        if not np.isclose(other.cadence.to_value(u.s), first.cadence.to_value(u.s), rtol=1e-2):
-            raise ObservationError(f"observations: the cadences {first.cadence} and {other.cadence} differ.")
+        if (reason := _differ(first, other, coaligned=options.get("coaligned", False))) is not None:
+            raise ObservationError(f"observations: {wanted[0]!r} and {name!r} do not belong together: {reason}.")
     return found
+
+
+def _differ(first: ImageSequence, other: ImageSequence, *, coaligned: bool) -> str | None:
+    """Why the images of two sequences are not of the same pixels and times, or None if they are."""
+    shape = first.frames.shape
+    if other.frames.shape != shape or not np.allclose(other.step, first.step, rtol=1e-3):
+        return (
+            f"{shape} pixels of {first.pixel} and {other.frames.shape} of {other.pixel}; bring them to one grid, by "
+            "Map.reproject_to"
+        )
+    if not coaligned and first.wcs is not None and other.wcs is not None:
+        apart = pixels_apart(first.wcs, other.wcs, shape[1:])
+        if apart > POINTING:
+            return f"their headers place the same pixel up to {apart:.3g} pixels apart; align them, by Map.reproject_to"
+    cadence = first.cadence.to_value(u.s)
+    if not np.isclose(other.cadence.to_value(u.s), cadence, rtol=1e-2):
+        return f"their cadences are {first.cadence:.4g} and {other.cadence:.4g}"
+    if first.start is not None and other.start is not None:
+        later = (other.start - first.start).to_value(u.s)
+        if abs(later) > 0.5 * cadence:
+            return f"the times of one are {later:.4g} s later than those of the other"
+    return None
 
 
 def image_pairs(sequences: Mapping[str, ImageSequence], card: Card) -> Pairs:

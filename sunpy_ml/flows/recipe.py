@@ -28,9 +28,9 @@ from sunpy_ml.training import NetworkTraining, complete_card, fit, one_thread
 __all__ = ["RECIPES", "make", "train"]
 
 NAME = "granulation-flow-1"
-EPOCHS, STEPS, BATCH, CROP = 90, 100, 6, 96
+EPOCHS, STEPS, BATCH, CROP = 44, 100, 6, 96
 #: Pairs of a file, and files: each is of a seed of its own.
-PAIRS, FILES = 600, 4
+PAIRS, FILES = 456, 4
 #: How often a pair is of convection.
 CONVECTION = 0.08
 
@@ -48,7 +48,7 @@ def train(
     """Train a `ShiftNetwork`."""
     torch.manual_seed(seed)
     network = ShiftNetwork().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    module = NetworkTraining(network, flow_loss, steps=epochs * steps, learning_rate=2e-3, weight_decay=0.01)
+    module = NetworkTraining(network, flow_loss, steps=epochs * steps, learning_rate=1.5e-3, weight_decay=0.01)
     batches = Batches(pairs, chances, steps, BATCH, CROP, seed)
     trained = fit(module, batches, epochs=epochs, out=out, resume=resume, gradient_clip_val=1.0)
     found = ShiftNetwork()

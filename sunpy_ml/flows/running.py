@@ -115,6 +115,7 @@ def _in_pixels(card: Card, outputs: OutputChannels) -> tuple[Array, Array]:
         if seconds is None or pixel is None:
             raise CardError("input: a network that gives velocities needs the cadence and plate_scale built into it.")
         per_speed = seconds / (pixel * KM_PER_ARCSEC)
+        # What is no velocity is passed over later.
         factors = [u.Unit(unit).to(UNIT) if u.Unit(unit).is_equivalent(UNIT) else 1.0 for unit in card.output.units]
         offset, scale = offset * factors * per_speed, scale * factors * per_speed
     return offset.astype(np.float32)[:, np.newaxis, np.newaxis], scale.astype(np.float32)[:, np.newaxis, np.newaxis]

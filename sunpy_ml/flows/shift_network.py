@@ -75,7 +75,7 @@ class _Pyramid(nn.Module):
         # At first nothing is corrected, and all that is known is that the Sun moves with about 1 km/s.
         for head in (self.shift, self.trust, self.spread):
             nn.init.zeros_(head.weight)
-        nn.init.zeros_(self.trust.bias)
+        nn.init.zeros_(self.trust.get_parameter("bias"))
 
     def forward(self, parts: Parity) -> tuple[Tensor, Tensor, Tensor]:
         levels: list[Parity] = []

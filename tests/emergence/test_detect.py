@@ -63,9 +63,9 @@ def test_what_has_emerged_before_is_not_new():
     assert result.interval is None
 
 
-@pytest.mark.parametrize(("day", "threshold"), [(1.5, 0.1), (14.4, 0.5)])
-def test_no_time_is_told_where_none_can_be_observed(day, threshold):
-    late = card_of(output=Output(classes=("emergence",), time_bias=0.3))
+@pytest.mark.parametrize(("day", "threshold", "bias"), [(1.5, 0.1, 1.0), (14.4, 0.5, 0.0)])
+def test_no_time_is_told_where_none_can_be_observed(day, threshold, bias):
+    late = card_of(output=Output(classes=("emergence",), time_bias=bias))
     result = detect(growing_cube(day), Rise((threshold,)), card=late)
     assert result.emerged
     assert result.time is None

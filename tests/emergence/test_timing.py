@@ -26,9 +26,25 @@ def test_a_member_that_is_not_impressed_moves_the_interval_and_not_the_time():
     assert timing.interval[1] > 150
 
 
-def test_it_is_the_gradient_of_numpy():
+def test_without_smoothing_it_is_the_gradient_of_numpy_as_published():
     curves = np.random.default_rng(0).uniform(size=(225, 4))
-    assert steepest_rise(curves).frame == np.argmax(np.gradient(curves.mean(axis=1)))
+    assert steepest_rise(curves, smoothing=0).frame == np.argmax(np.gradient(curves.mean(axis=1)))
+
+
+def test_the_noise_of_single_frames_does_not_move_a_smoothed_time():
+    errors = {8.0: [], 0.0: []}
+    for seed in range(20):
+        noise = 0.05 * np.random.default_rng(seed).normal(size=(225, 3))
+        for smoothing, found in errors.items():
+            found.append(abs(steepest_rise(rising(98, 100, 102, width=8.0) + noise, smoothing=smoothing).frame - 100))
+    assert max(errors[8.0]) <= 3
+    assert np.mean(errors[0.0]) > 15
+
+
+@pytest.mark.parametrize("smoothing", [-1, np.nan, np.inf])
+def test_a_smoothing_that_cannot_be(smoothing):
+    with pytest.raises(ValueError, match="smoothing: expected frames, 0 or more, got"):
+        steepest_rise(rising(100), smoothing=smoothing)
 
 
 def test_one_window_where_all_is_in_it():
