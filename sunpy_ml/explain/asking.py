@@ -68,7 +68,8 @@ def ask(m: Any, target: str | None, weights: Any, card: Card | None, device: Any
     network = network_for(card, weights)
     image = torch.from_numpy(np.array(prepared.data, np.float32))[None, None]
     logits = run(network, image.numpy(), device=chosen, average_turns=card.input.average_turns, progress=False)[0]
-    report = judge(card.domain.check(prepared.facts), read_answers(logits, card).unfamiliarity, card)
+    told = read_answers(logits, card).unfamiliarity
+    report = judge(card.domain.check(prepared.facts), None if told is None else float(told), card)
     if target is None:
         target = names[int(logits[: len(card.output.classes)].argmax())]
     own = private_copy(network, chosen)

@@ -106,6 +106,8 @@ def prepare(observation: Any, card: Card) -> Prepared:
     complete = self_contained(base)
     wcs = celestial_wcs(complete)
     oriented = turned_wcs(wcs, turn, complete.data.shape)
+    data: Any
+    valid: Any
     data, valid = (turn.apply(array) for array in _physical(complete, rules.unit))
     dark = beyond_limb(oriented, complete)
     shape = _target_shape(data.shape, plate_scale(oriented, complete), rules)

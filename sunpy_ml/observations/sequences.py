@@ -19,12 +19,12 @@ from sunpy_ml.observations.orientation import Turn, north_up_turn, pixel_matrix
 from sunpy_ml.observations.reading import as_map
 from sunpy_ml.observations.resampling import fill_invalid
 
-__all__ = ["ImageSequence", "image_sequence"]
+__all__ = ["POINTING", "ImageSequence", "image_sequence", "pixels_apart"]
 
 Array = npt.NDArray[Any]
 
-# Headers that place a pixel this far apart, in pixels, are those of different pointings.
-_POINTING = 0.1
+#: Headers that place a pixel this far apart, in pixels, are those of different pointings.
+POINTING = 0.1
 
 
 @dataclass(frozen=True)
@@ -187,7 +187,7 @@ def _map_axes(maps: list[GenericMap], cadence: u.Quantity | None, coaligned: boo
     for other, m in zip(wcs, maps, strict=True):
         if m.data.shape != maps[0].data.shape:
             _refuse(f"their shapes {maps[0].data.shape} and {m.data.shape} differ")
-        if not coaligned and (apart := _apart(wcs[0], other, m.data.shape)) > _POINTING:
+        if not coaligned and (apart := pixels_apart(wcs[0], other, m.data.shape)) > POINTING:
             _refuse(f"their headers place the same pixel up to {apart:.3g} pixels apart")
     wcs[0].array_shape = maps[0].data.shape
     if times[0] is None and not any(
@@ -214,7 +214,7 @@ def _refuse(reason: str) -> None:
     )
 
 
-def _apart(first: WCS, other: WCS, shape: tuple[int, ...]) -> float:
+def pixels_apart(first: WCS, other: WCS, shape: tuple[int, ...]) -> float:
     """By how many pixels, at most, two headers place a corner of the image apart."""
     corners = np.array([[0, shape[1], 0, shape[1]], [0, 0, shape[0], shape[0]]]) + 0.5
     places = []

@@ -7,6 +7,7 @@ import astropy.units as u
 import numpy as np
 import pytest
 import torch
+from astropy.time import Time
 from astropy.wcs import WCS
 from ndcube import NDCube
 from torch import nn
@@ -182,7 +183,9 @@ def test_what_is_found_on_another_grid_comes_back_in_place():
     inner = np.s_[0, 10:-10, 10:-10]
     # Along pixels twice as large slopes are twice as steep, and as many of these pixels go twice as far.
     for name, expected in (("vx", 0.02 * column), ("vy", 0.04 * row)):
-        np.testing.assert_allclose(flow[name].data[inner], 4 * expected[10:-10, 10:-10] * PIXEL / 30, rtol=2e-3, atol=2e-2)
+        np.testing.assert_allclose(
+            flow[name].data[inner], 4 * expected[10:-10, 10:-10] * PIXEL / 30, rtol=2e-3, atol=2e-2
+        )
 
 
 @pytest.mark.parametrize(("cadence", "grid"), [(10, (20, 28)), (60, (4, 6))])
@@ -337,12 +340,31 @@ def test_a_network_that_reads_several_quantities():
         flow_of(given["vz"], network, published, **known)
     with pytest.raises(ObservationError, match=r"reads \['vz', 'Bz'\], got \['vz'\]"):
         flow_of({"vz": given["vz"]}, network, published, **known)
-    with pytest.raises(ObservationError, match=r"'Bz' has \(2, 20, 56\) pixels"):
+    with pytest.raises(ObservationError, match=r"'vz' and 'Bz' do not belong together: .* and \(2, 20, 56\) of"):
         flow_of(given | {"Bz": cube(images()[:, :20], unit=u.G)}, network, published, **known)
     with pytest.raises(ObservationError, match="their unit is 'm / s', which cannot become 'G'"):
         flow_of(quantities(Bz=u.m / u.s), network, published, **known)
     with pytest.raises(ObservationError, match="nothing tells their unit"):
         flow_of(quantities(Bz=None), network, published, **known)
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds", "message"),
+    [
+        ({"crval1": 121.0}, 45, "place the same pixel up to 1.98 pixels apart"),
+        ({}, 60, "their cadences are 45 s and 60 s"),
+        ({"date": "2014-10-24T12:10:00"}, 45, "are 600 s later"),
+    ],
+)
+def test_quantities_of_other_places_and_times_are_refused(header, seconds, message):
+    def sequence(unit, seconds=45, date="2014-10-24T12:00:00", **header):
+        dates = Time(date) + seconds * u.s * np.arange(2)
+        header = {"cdelt1": 0.504, "cdelt2": 0.504, "bunit": unit, **header}
+        return [make_map(frame, date__obs=d.isot, **header) for frame, d in zip(images(), dates, strict=True)]
+
+    given = {"vz": sequence("m / s"), "Bz": sequence("G", seconds, **header)}
+    with pytest.raises(ObservationError, match=f"'vz' and 'Bz' do not belong together: .*{message}"):
+        flow_of(given, Told(0.5, 0.5), get_card("deepvelu-ar-bzvz"))
 
 
 def test_channels_without_constants_are_divided_by_their_median():
@@ -369,6 +391,9 @@ def test_the_channels_of_every_card_are_understood(name):
         (("vx", "vz"), ("km / s",) * 2, "components are missing"),
         (("up", "down"), ("km / s",) * 2, "expected vx and vy"),
         (("dx", "dy"), ("km / s",) * 2, "expected vx and vy"),
+        (("vx", "vy"), ("", ""), "expected vx and vy"),
+        (("vx", "vy"), ("km / s", "furlong"), "expected vx and vy"),
+        (("sigma_vx", "sigma_vy"), ("km / s",) * 2, "expected vx and vy"),
         (("vx", "vy"), ("km / s",) * 2, "needs the cadence and plate_scale"),
         (
             ("vx(tau=1)", "vy(tau=1)", "vx(tau=0.5)", "vy(tau=0.5)", "vx(tau=0.1)", "vy(tau=0.1)"),
