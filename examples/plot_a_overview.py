@@ -56,5 +56,7 @@ days = (found.times - found.times[0]).to_value(u.day)
 axes.fill_between(days, found.curves.min(axis=1), found.curves.max(axis=1), alpha=0.3, lw=0)
 axes.plot(days, found.curve)
 axes.axvline((found.time - found.times[0]).to_value(u.day), color="#d55e00", label=f"{found.time.isot[:16]} UTC")
-axes.set(xlabel="days", ylabel="probability up to this time", title="detect_emergence", ylim=(0, 1), xlim=(0, np.max(days)))
+axes.set(
+    xlabel="days", ylabel="probability up to this time", title="detect_emergence", ylim=(0, 1), xlim=(0, np.max(days))
+)
 axes.legend(loc="upper left")

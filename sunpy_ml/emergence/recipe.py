@@ -82,8 +82,10 @@ def train_member(
     for number, passes in enumerate((epochs, VARIED_EPOCHS)):
         folder = out / f"stage-{number}"
         batches = Batches(patches, parts[0], *sizes, seed, varied=number > 0)
+        # What a stage gives is there to be used, and not to be trained on.
+        learner = member.train().requires_grad_(requires_grad=True)
         member = fit(
-            NetworkTraining(member, pair_loss, steps=passes * len(batches), learning_rate=RATES[number]),
+            NetworkTraining(learner, pair_loss, steps=passes * len(batches), learning_rate=RATES[number]),
             batches,
             epochs=passes,
             out=folder,

@@ -77,7 +77,8 @@ def centre(member: nn.Module, batches: Iterable[Mapping[str, Any]]) -> None:
     """
     logits, truth = zip(*((member(batch["image"]), batch["truth"] > 0.5) for batch in batches), strict=True)
     together = torch.cat(logits).double().numpy()[np.newaxis, :, np.newaxis]
-    cast(nn.Linear, cast(nn.Sequential, member.head)[-1]).bias += _most_likely(together, torch.cat(truth).numpy())[0]
+    last = cast(nn.Linear, cast(nn.Sequential, member.head)[-1])
+    last.bias.add_(_most_likely(together, torch.cat(truth).numpy())[0])
 
 
 def _most_likely(logits: Array, truth: Array, *, constant: bool = True) -> tuple[float, float]:
