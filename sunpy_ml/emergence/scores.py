@@ -29,7 +29,7 @@ TESTS = {
     "nothing was simulated for the training",
 }
 # Emergences in a part of which the time is scored, and on which the bias is fixed.
-_TIMED = 100
+_TIMED = 30
 _RESAMPLINGS = 2000
 # Largest change that missing frames may make, and largest error of the time, in days.
 _CHANGE, _ERROR = 0.1, 1.0
@@ -203,10 +203,12 @@ def _times(
     errors, found = _time_errors(network, patches) - bias, probability[_truth(patches)][:_TIMED] > 0.5
     rises = _rise_errors(patches)[:_TIMED] - rise_bias
     scores = [
-        _share("time within 1 day, of the emergences found", data, np.abs(errors[found]) <= _ERROR),
         _share("time within 1 day, of all emergences", data, np.abs(errors) <= _ERROR),
         _share("time within 1 day by the steepest rise of the flux, of all emergences", data, np.abs(rises) <= _ERROR),
     ]
+    if not found.any():
+        return scores
+    scores.append(_share("time within 1 day, of the emergences found", data, np.abs(errors[found]) <= _ERROR))
     for name, percent in (("5 %", 5), ("median", 50), ("95 %", 95)):
         what = f"error of the time of the emergences found (days), {name}"
         scores.append(_with_interval(what, data, errors[found], lambda values, at=percent: np.percentile(values, at)))

@@ -195,6 +195,7 @@ def test_files_that_are_there_are_not_made_again(monkeypatch, tmp_path):
     assert files["test"][0].read_bytes() == b"made before"
 
 
+@pytest.mark.slow
 def test_it_makes_weights_with_a_card_and_repeats(small, tmp_path):
     weights = recipe.make(tmp_path, epochs=1)
     assert weights == tmp_path / "bipole-emergence-1.safetensors"

@@ -63,6 +63,7 @@ def test_the_card_tells_all_scores_with_their_intervals():
         assert metric.n >= 1
 
 
+@pytest.mark.slow
 def test_it_tells_pairs_apart(network):
     """Patches that share all but the event, of seeds that nothing else uses."""
     assert all(part.first + SEEDS < SEED for part in PARTS.values())
@@ -98,8 +99,10 @@ def test_reversed_polarity_and_latitudes_change_nothing():
         for data in (cube.data, -cube.data, cube.data[:, ::-1])
     ]
     for other in results[1:]:
+        assert other.probability == pytest.approx(results[0].probability, abs=1e-6)
         assert other.members == pytest.approx(results[0].members, abs=1e-6)
-        assert other.curves == pytest.approx(results[0].curves, abs=1e-6)
+        # Of 2250 numbers the largest difference in float32 is a few times that.
+        assert other.curves == pytest.approx(results[0].curves, abs=1e-5)
     assert results[0].curve.max() - results[0].curve.min() > 0.1
     assert results[0].notice == "validated on simulations only"
 
