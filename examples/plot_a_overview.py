@@ -29,7 +29,7 @@ sharp = enhance_hmi(continuum)
 frames, _, _ = moving_granulation(shape=(128, 128), frames=2, rms=1 * u.km / u.s, seed=2)
 flow = deepvel_flow(frames)
 
-patch = emergence_patch("emerging", seed=4)
+patch = emergence_patch("emerging", seed=2036)
 found = detect_emergence(patch, progress=False)
 
 # %%
