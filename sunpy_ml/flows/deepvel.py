@@ -4,19 +4,23 @@ from typing import Any
 
 import astropy.units as u
 import numpy as np
+import numpy.typing as npt
 import torch
 from ndcube import NDCollection
 from tqdm.auto import tqdm
 
-from sunpy_ml.flows.pairs import image_pairs, read_sequences, sequence_facts
+from sunpy_ml.flows.pairs import Pairs, image_pairs, read_sequences, sequence_facts
 from sunpy_ml.flows.result import wrap_flow
 from sunpy_ml.flows.rotation import surface_rotation
 from sunpy_ml.flows.running import UNCERTAINTIES, FlowRunner
 from sunpy_ml.flows.velocities import count_contaminated, log_tau, pair_masks, solar_deviation, solar_velocity
 from sunpy_ml.inference import choose_device, choose_precision
+from sunpy_ml.observations import ImageSequence
 from sunpy_ml.weights import Card, network_for, resolve
 
 __all__ = ["TASK", "deepvel_flow"]
+
+Array = npt.NDArray[Any]
 
 TASK = "flows"
 
@@ -150,13 +154,8 @@ def deepvel_flow(
         precision=precision,
         progress=progress and len(pairs) == 1,
     )
-    fields, deviations = [], []
-    for number in tqdm(range(len(pairs)), disable=not progress or len(pairs) == 1, delay=_PROGRESS_DELAY, leave=False):
-        found = run(pairs, number)
-        fields.append(solar_velocity(sequence, pairs, found.mean))
-        if found.variance is not None:
-            deviations.append(solar_deviation(sequence, pairs, found.variance))
-    velocity, mask = np.stack(fields), pair_masks(sequences)
+    velocity, deviation = _velocities(run, pairs, sequence, progress=progress)
+    mask = pair_masks(sequences)
     contaminated = count_contaminated(mask, pairs, sequence, card.input.halo)
     if rotation is not None:
         velocity = velocity - rotation[:, np.newaxis]
@@ -171,7 +170,7 @@ def deepvel_flow(
         mask,
         first=0.5 * sequence.cadence,
         spacing=sequence.cadence,
-        deviation=np.stack(deviations)[:, :, levels] if deviations else None,
+        deviation=None if deviation is None else deviation[:, :, levels],
         log_tau=depths,
         meta={
             "flow": "deepvel_flow",
@@ -185,11 +184,24 @@ def deepvel_flow(
             "averaged": sequence.cadence,
             "pairs": 1,
             "average_turns": turned,
-            "uncertainty": uncertainty if deviations else "none",
+            "uncertainty": "none" if deviation is None else uncertainty,
             "rotation_removed": remove_rotation,
             "contaminated": contaminated,
         },
     )
+
+
+def _velocities(
+    run: FlowRunner, pairs: Pairs, sequence: ImageSequence, *, progress: bool
+) -> tuple[Array, Array | None]:
+    """Velocities of all pairs along solar x and y, and their deviations, if they are known."""
+    fields, deviations = [], []
+    for number in tqdm(range(len(pairs)), disable=not progress or len(pairs) == 1, delay=_PROGRESS_DELAY, leave=False):
+        found = run(pairs, number)
+        fields.append(solar_velocity(sequence, pairs, found.mean))
+        if found.variance is not None:
+            deviations.append(solar_deviation(sequence, pairs, found.variance))
+    return np.stack(fields), np.stack(deviations) if deviations else None
 
 
 def _check(uncertainty: str, tile: int | None, device: Any, precision: str) -> None:

@@ -3,7 +3,8 @@
 This foundation knows neither Maps nor domains.
 """
 
-from sunpy_ml.weights.card import Card, Confusion, FileSource, Input, Metric, Output, Training, read_card
+from sunpy_ml.weights.card import Card, Confusion, FileSource, Input, Metric, Output, Training
+from sunpy_ml.weights.card_file import read_card
 from sunpy_ml.weights.catalogue import get_card, list_weights, resolve
 from sunpy_ml.weights.citing import cite
 from sunpy_ml.weights.companion import companion_path, output_constants

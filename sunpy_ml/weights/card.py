@@ -1,16 +1,13 @@
 """The card of a weights file: everything that a caller, or a reader, must know to use it rightly."""
 
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 from sunpy_ml.exceptions import CardError
 from sunpy_ml.weights.domain import Domain
-from sunpy_ml.weights.typed import from_mapping
 
-__all__ = ["Card", "Confusion", "FileSource", "Input", "Metric", "Output", "Training", "read_card"]
+__all__ = ["Card", "Confusion", "FileSource", "Input", "Metric", "Output", "Training"]
 
 FORMATS = ("safetensors", "keras", "torch")
 COMPANION_FORMATS = ("npz",)
@@ -283,29 +280,3 @@ class Card:
 def _one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
         raise CardError(f"{name}: got {value!r}, choose from {choices}.")
-
-
-def read_card(path: Path) -> Card:
-    """Read and check a card.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        A TOML file in a folder ``cards``; embedded weights lie in the folder ``embedded`` beside that.
-
-    Raises
-    ------
-    CardError
-        If it is not TOML, or a field is missing, unknown or of the wrong type.
-    """
-    try:
-        mapping = tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise CardError(f"{path} is not a card: {error}.") from error
-    card = from_mapping(Card, mapping, path.name)
-    if card.file.path:
-        raise CardError(f"{path.name}.file.path: a card cannot know where its file lies on this machine.")
-    if not card.file.embedded:
-        return card
-    embedded = path.parent.parent / "embedded" / Path(card.file.embedded).name
-    return replace(card, file=replace(card.file, path=str(embedded)))

@@ -14,7 +14,8 @@ import astropy.units as u
 from astropy.table import QTable
 
 from sunpy_ml.exceptions import CardError, WeightsError
-from sunpy_ml.weights.card import Card, read_card
+from sunpy_ml.weights.card import Card
+from sunpy_ml.weights.card_file import read_card
 from sunpy_ml.weights.saving import read_weights_card
 
 if TYPE_CHECKING:
