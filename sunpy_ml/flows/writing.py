@@ -7,7 +7,9 @@ from typing import Any
 
 import astropy.units as u
 import numpy as np
+import numpy.typing as npt
 from astropy.io import fits
+from astropy.nddata import InverseVariance, StdDevUncertainty, VarianceUncertainty
 from astropy.time import Time
 from astropy.wcs import WCS
 from ndcube import NDCollection, NDCube
@@ -15,9 +17,12 @@ from ndcube import NDCollection, NDCube
 from sunpy_ml.observations import quiet_headers
 from sunpy_ml.observations.unwrapping import fits_wcs
 
+Array = npt.NDArray[Any]
+
 __all__ = ["check_flow_path", "read_flow_file", "write_flow"]
 
-_MASK, _META = "_MASK", "META"
+_MASK, _UNCERTAINTY, _META = "_MASK", "_UNCERTAINTY", "META"
+_KINDS = {kind(0).uncertainty_type: kind for kind in (StdDevUncertainty, VarianceUncertainty, InverseVariance)}
 _ENDINGS = (".fits", ".asdf")
 
 
@@ -30,14 +35,15 @@ def write_flow(flow: NDCollection, path: str | Path, *, overwrite: bool = False)
         "vx" and "vy", and what else is there, as `~sunpy_ml.deepvel_flow` gives it. Not changed.
     path : str or pathlib.Path
         Ends in ``.fits`` or ``.asdf``. A FITS file has an image for each component, with its WCS, unit and times, one
-        for each mask, and a table of what made it. ASDF needs the packages of the extra ``asdf``.
+        for each mask and each uncertainty that is attached, and a table of what made it. ASDF needs the packages of
+        the extra ``asdf``.
     overwrite : bool
         Replace a file that is there.
 
     Raises
     ------
     ValueError
-        If the name has another ending, if there is such a file, or if a WCS is not one of FITS.
+        If the name has another ending, if there is such a file, or if a WCS or an uncertainty has no place in FITS.
     ImportError
         If a package for ASDF is missing.
 
@@ -170,6 +176,13 @@ def _images(name: str, cube: NDCube) -> list[Any]:
     if cube.mask is not None:
         mask = np.broadcast_to(cube.mask, cube.data.shape).astype(np.uint8)
         images.append(fits.ImageHDU(mask, header, name=name + _MASK))
+    if cube.uncertainty is not None:
+        kind = cube.uncertainty.uncertainty_type
+        if kind not in _KINDS:
+            raise ValueError(f"flow: the uncertainty of {name!r} is of kind {kind!r}, not one of {list(_KINDS)}.")
+        values = np.broadcast_to(cube.uncertainty.array, cube.data.shape)
+        unit = {"BUNIT": u.Unit(cube.uncertainty.unit or "").to_string("fits"), "UTYPE": kind}
+        images.append(fits.ImageHDU(values, fits.Header({**header, **unit}), name=name + _UNCERTAINTY))
     return images
 
 
@@ -178,9 +191,16 @@ def _cube(file: fits.HDUList, name: str, meta: dict[str, Any]) -> NDCube:
     with quiet_headers():
         wcs = WCS(image.header)
     mask = file[name + _MASK].data.astype(bool) if name + _MASK in file else None
-    # In native byte order, which FITS files do not have.
-    data = image.data.astype(image.data.dtype.newbyteorder("="))
-    return NDCube(data, wcs=wcs, unit=u.Unit(image.header["BUNIT"]), mask=mask, meta=meta)
+    unit, uncertainty = u.Unit(image.header["BUNIT"]), None
+    if name + _UNCERTAINTY in file:
+        spread = file[name + _UNCERTAINTY]
+        uncertainty = _KINDS[spread.header["UTYPE"]](_native(spread.data), unit=u.Unit(spread.header["BUNIT"]))
+    return NDCube(_native(image.data), wcs=wcs, unit=unit, mask=mask, meta=meta, uncertainty=uncertainty)
+
+
+def _native(data: Array) -> Array:
+    """In native byte order, which FITS files do not have."""
+    return data.astype(data.dtype.newbyteorder("="))
 
 
 def _meta_table(flow: NDCollection) -> fits.BinTableHDU:

@@ -6,6 +6,7 @@ import astropy.units as u
 import numpy as np
 import pytest
 from astropy.io import fits
+from astropy.nddata import InverseVariance, StdDevUncertainty, UnknownUncertainty, VarianceUncertainty
 from astropy.time import Time
 from ndcube import NDCollection
 
@@ -70,6 +71,28 @@ def assert_same(found, given):
         for one, two in zip(first, second, strict=True):
             if isinstance(one, Time):
                 assert abs(one - two).max() < 1 * u.us
+
+
+@pytest.mark.parametrize("kind", [StdDevUncertainty, VarianceUncertainty, InverseVariance])
+def test_an_uncertainty_that_is_attached_comes_along(tmp_path, kind):
+    flow = field()
+    for cube in flow.values():
+        cube.uncertainty = kind(abs(cube.data) + 1)
+    write_flow(flow, tmp_path / "flow.fits")
+    found = read_flow_file(tmp_path / "flow.fits")
+    assert_same(found, flow)
+    for name, cube in flow.items():
+        assert type(found[name].uncertainty) is kind
+        assert found[name].uncertainty.unit == cube.uncertainty.unit
+        np.testing.assert_array_equal(found[name].uncertainty.array, cube.uncertainty.array)
+
+
+def test_an_uncertainty_without_a_place_in_fits_is_refused(tmp_path):
+    flow = field()
+    flow["vy"].uncertainty = UnknownUncertainty(flow["vy"].data)
+    with pytest.raises(ValueError, match="the uncertainty of 'vy' is of kind 'unknown'"):
+        write_flow(flow, tmp_path / "flow.fits")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("ending", ["fits", "asdf"])
