@@ -1,25 +1,21 @@
 """Throughput of the classifiers: the embedded one against the published architecture, on the same batch."""
 
 import pytest
-import torch
+from works.classify_map import SIDE, eagerly, network, observation
 
 from sunpy_ml import classify_map
-from sunpy_ml.classification.networks import SlicNetwork
 from sunpy_ml.inference import run
-from sunpy_ml.simulation import halpha_scene
 from sunpy_ml.weights import load
 
 
 @pytest.fixture(scope="module")
 def slic():
-    # Its speed does not depend on its weights.
-    return SlicNetwork().eval().requires_grad_(False)
+    return network()
 
 
 def test_embedded(benchmark, images):
-    network = load("halpha-2")
     benchmark.extra_info["images"] = len(images)
-    benchmark(run, network, images)
+    benchmark(run, load("halpha-2"), images)
 
 
 def test_embedded_averaged_over_turns(benchmark, images):
@@ -30,10 +26,8 @@ def test_embedded_averaged_over_turns(benchmark, images):
 
 def test_published_eager(benchmark, images, slic):
     """As its authors ran it: one call on the whole batch, nothing folded."""
-    batch = torch.from_numpy(images[:, None])
     benchmark.extra_info["images"] = len(images)
-    with torch.inference_mode():
-        benchmark.pedantic(slic, (batch,), rounds=3, warmup_rounds=1)
+    benchmark.pedantic(eagerly, (slic, images), rounds=3, warmup_rounds=1)
 
 
 def test_published_folded(benchmark, images, slic):
@@ -44,5 +38,4 @@ def test_published_folded(benchmark, images, slic):
 
 def test_classify_map(benchmark):
     """From a Map to a result, preparation included."""
-    scene = halpha_scene("sunspots", seed=1)
-    benchmark(classify_map, scene)
+    benchmark(classify_map, observation(SIDE))

@@ -3,49 +3,27 @@
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 import torch
+from works.detect_emergence import SOME, call, observation, published
 
-from sunpy_ml import detect_emergence
-from sunpy_ml.emergence.video import CADENCE, video
-from sunpy_ml.simulation.emergence import emergence_patch
-from sunpy_ml.weights import list_weights, load
+from sunpy_ml.weights import list_weights
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
-#: Of the frames of a video, those asked about one by one.
-SOME = 15
 
 pytestmark = pytest.mark.skipif(
     not list_weights("emergence")["default"].any(), reason="no weights for emergence are part of the package"
 )
 
 
-def embedded(device="cpu"):
-    """The verb with the weights of the package: 225 endings of four views by ten members."""
-    return detect_emergence(emergence_patch(seed=4), device=device, progress=False)
-
-
-def one_by_one(frames=SOME):
-    """One view, as published: each video that ends at a frame by itself; of some of the 225."""
-    cube = emergence_patch(seed=4)
-    images = torch.from_numpy(video(cube.data, np.arange(225) * CADENCE))[None]
-    network = load("bipole-emergence-1")
-    with torch.inference_mode():
-        for last in np.linspace(0, 224, frames).astype(int):
-            still = images.clone()
-            still[:, last + 1 :] = still[:, last : last + 1]
-            network(still)
-
-
 @pytest.mark.parametrize("device", DEVICES)
 def test_time(benchmark, device):
-    benchmark.pedantic(embedded, (device,), rounds=2)
+    benchmark.pedantic(call, (observation(), device), rounds=2)
 
 
 def test_time_of_some_endings_one_by_one(benchmark):
     benchmark.extra_info["endings"] = SOME
-    benchmark.pedantic(one_by_one, rounds=1)
+    benchmark.pedantic(published(), rounds=1)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

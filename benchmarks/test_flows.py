@@ -3,63 +3,46 @@
 import subprocess
 import sys
 
-import astropy.units as u
-import numpy as np
 import pytest
 import torch
-from astropy.wcs import WCS
-from ndcube import NDCube
+from works import deepvel_flow as verb
 
 from sunpy_ml import deepvel_flow, lct_flow
-from sunpy_ml.flows.networks import DeepVelNetwork
 from sunpy_ml.inference import run_tiled
 from sunpy_ml.weights import get_card, list_weights
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 SIDE = 1024
-#: Pixels of 40 km, 30 s apart, as those of IMaX.
-KNOWN = {"cadence": 30 * u.s, "scale": 0.0545 * u.arcsec / u.pix}
-
-
-def frames(side):
-    return np.random.default_rng(0).normal(1, 0.1, (2, side, side)).astype(np.float32)
-
-
-def cube(side):
-    return NDCube(frames(side), wcs=WCS(naxis=3), meta={"wavelnth": 5250})
-
-
-def network():
-    torch.manual_seed(0)
-    return DeepVelNetwork().eval()
 
 
 def eagerly(side, device="cpu"):
     """One call of the published architecture, nothing folded."""
-    with torch.inference_mode():
-        batch = torch.from_numpy(frames(side))[None].to(device)
-        return network().to(device)(batch).cpu()
+    return verb.eagerly(verb.network(), verb.frames(side), device)
 
 
 def folded(side, device="cpu"):
     """The same numbers, folded and in tiles."""
-    return run_tiled(network(), frames(side), halo=get_card("deepvel-2017").input.halo, device=device, progress=False)
+    return run_tiled(
+        verb.network(), verb.frames(side), halo=get_card("deepvel-2017").input.halo, device=device, progress=False
+    )
 
 
 def published(side, device="cpu"):
     """The verb with the published architecture."""
     card = get_card("deepvel-2017")
-    return deepvel_flow(cube(side), weights=network(), card=card, device=device, progress=False, **KNOWN)
+    return deepvel_flow(
+        verb.observation(side), weights=verb.network(), card=card, device=device, progress=False, **verb.KNOWN
+    )
 
 
 def embedded(side, device="cpu"):
     """The verb with the weights of the package."""
-    return deepvel_flow(cube(side), device=device, progress=False, **KNOWN)
+    return verb.call(verb.observation(side), device)
 
 
 def tracked(side, device="cpu"):
     """Local correlation tracking."""
-    return lct_flow(cube(side), device=device, **KNOWN)
+    return lct_flow(verb.observation(side), device=device, **verb.KNOWN)
 
 
 WORKS = [eagerly, folded, published, embedded, tracked]

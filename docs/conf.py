@@ -18,7 +18,7 @@ html_theme = "sunpy"
 autodoc_typehints = "none"
 
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
-extensions += ["model_cards", "validation", "sphinx_gallery.gen_gallery"]
+extensions += ["benchmarks", "gallery_figure", "model_cards", "validation", "sphinx_gallery.gen_gallery"]
 
 for unused in ("astropy.org", "pythonloc"):
     intersphinx_mapping.pop(unused, None)

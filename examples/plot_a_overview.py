@@ -23,7 +23,7 @@ from sunpy_ml.simulation import emergence_patch, halpha_scene, moving_granulatio
 halpha = halpha_scene("sunspots", seed=1)
 label = classify_map(halpha)
 
-continuum = degrade(photosphere_scene("spot", shape=(800, 800), seed=3).continuum, noise=0.1 * u.percent)
+continuum = degrade(photosphere_scene("spot", shape=(800, 360), seed=3).continuum, noise=0.1 * u.percent)
 sharp = enhance_hmi(continuum)
 
 frames, _, _ = moving_granulation(shape=(128, 128), frames=2, rms=1 * u.km / u.s, seed=2)
@@ -40,23 +40,31 @@ grid = figure.add_gridspec(2, 4)
 
 axes = figure.add_subplot(grid[0, :2], projection=halpha)
 halpha.plot(axes=axes, title=f"classify_map: {label.label} ({label.probabilities[label.label]:.0%})")
+axes.set(xlabel="solar x [arcsec]", ylabel="solar y [arcsec]")
 
 for column, (name, image) in enumerate({"HMI": continuum, "enhance_hmi": sharp}.items(), start=2):
     axes = figure.add_subplot(grid[0, column], projection=image)
     image.plot(axes=axes, title=name, clip_interval=(0.5, 99.5) * u.percent, cmap="gray")
-    axes.coords[0].set_ticks(number=3)
-    axes.coords[1].set_axislabel("" if column == 3 else "Solar-Y")
+    axes.set(xlabel="solar x [arcsec]", ylabel="solar y [arcsec]" if column == 2 else " ")
+    axes.coords[0].set_ticks(spacing=10 * u.arcsec)
+    axes.coords[1].set_ticklabel_visible(column == 2)
 
 axes = figure.add_subplot(grid[1, :2], projection=frames[0].wcs)
 plot_flow(flow, frames.data[0], every=6, axes=axes)
-axes.set_title("deepvel_flow")
+axes.set_title("deepvel_flow", loc="left")
 
 axes = figure.add_subplot(grid[1, 2:])
 days = (found.times - found.times[0]).to_value(u.day)
-axes.fill_between(days, found.curves.min(axis=1), found.curves.max(axis=1), alpha=0.3, lw=0)
-axes.plot(days, found.curve)
-axes.axvline((found.time - found.times[0]).to_value(u.day), color="#d55e00", label=f"{found.time.isot[:16]} UTC")
-axes.set(
-    xlabel="days", ylabel="probability up to this time", title="detect_emergence", ylim=(0, 1), xlim=(0, np.max(days))
-)
-axes.legend(loc="upper left")
+emergence = (found.time - found.times[0]).to_value(u.day)
+axes.fill_between(days, found.curves.min(axis=1), found.curves.max(axis=1), alpha=0.3, lw=0, label="ten networks")
+axes.plot(days, found.curve, label="their mean")
+axes.axvline(emergence, color="#d55e00", label=f"emergence, {found.time.isot[:10]}")
+axes.set(xlim=(0, np.max(days)), ylim=(-0.02, 1.02), title=f"detect_emergence: {found.probability:.0%}")
+axes.set(xlabel=f"days since {found.times[0].isot[:10]}", ylabel="probability of emergence, as the days go by")
+axes.legend(loc="lower right")
+
+# The field a day after the emergence, in a frame that is not missing, within 500 G.
+after = np.argmax((days > emergence + 1) & np.isfinite(patch.data).all(axis=(1, 2)))
+inset = axes.inset_axes((0.52, 0.31, 0.42, 0.58))
+inset.imshow(patch.data[after], cmap="gray", vmin=-500, vmax=500, origin="lower")
+inset.set(xticks=[], yticks=[], title=f"field on {found.times[after].isot[:10]}")

@@ -2,39 +2,29 @@
 
 from pathlib import Path
 
+from tables import list_table, write_page
+
 from sunpy_ml.weights import describe, get_card, list_weights
 
-_TABLE_HEAD = """Model cards
-===========
-
-.. list-table::
-   :header-rows: 1
-
-   * - Name
-     - Task
-     - What it is
-     - Licence
-     - Size
-"""
+_HEAD = ["Model cards", "===========", ""]
+_COLUMNS = ("Name", "Task", "What it is", "Licence", "Size")
 
 
 def write_cards(app):
     """Write a page for each card, and the table of all."""
     folder = Path(app.srcdir) / "generated" / "cards"
-    folder.mkdir(parents=True, exist_ok=True)
     names = list_weights()["name"].tolist()
     rows = [_row(get_card(name)) for name in names]
-    contents = ["", ".. toctree::", "   :hidden:", "", *(f"   {name}" for name in names), ""]
-    _write(folder / "index.rst", _TABLE_HEAD + "\n".join(rows + contents))
+    contents = [".. toctree::", "   :hidden:", "", *(f"   {name}" for name in names), ""]
+    write_page(folder / "index.rst", "\n".join([*_HEAD, *list_table([_COLUMNS, *rows]), *contents]))
     for name in names:
-        _write(folder / f"{name}.rst", _page(get_card(name)))
+        write_page(folder / f"{name}.rst", _page(get_card(name)))
 
 
 def _row(card):
     size = f"{card.file.size / 1e6:.1f} MB" if card.file.size else "unknown"
     default = " (default)" if card.default else ""
-    cells = [f":doc:`{card.name}`{default}", card.task, card.title, card.licence, size]
-    return "\n".join(f"   {'*' if i == 0 else ' '} - {cell}" for i, cell in enumerate(cells))
+    return f":doc:`{card.name}`{default}", card.task, card.title, card.licence, size
 
 
 def _page(card):
@@ -48,12 +38,6 @@ def _page(card):
         + [f"   {line}" for line in lines]
         + [""]
     )
-
-
-def _write(path, text):
-    # An unchanged page keeps its time, so that Sphinx does not read it again.
-    if not path.exists() or path.read_text(encoding="utf-8") != text:
-        path.write_text(text, encoding="utf-8")
 
 
 def setup(app):

@@ -5,6 +5,8 @@ import tomllib
 from itertools import groupby
 from pathlib import Path
 
+from tables import list_table, write_page
+
 from sunpy_ml.weights import get_card
 
 _HEAD = """Validation
@@ -16,31 +18,19 @@ with an asterisk are measured on real observations by ``python benchmarks/valida
 reached is said, and why, on the card or on the page of the function.
 """
 
-_TABLE = (".. list-table::", "   :header-rows: 1", "   :widths: 46 14 12 18 10")
+_COLUMNS = ("Figure", "Goal", "Measured", "Interval, n", "Reached")
 
 
-def write_page(app):
+def write_validation(app):
     """Write the page."""
     folder = Path(app.srcdir)
     figures = tomllib.loads((folder / "validation.toml").read_text(encoding="utf-8"))["figure"]
     measured = json.loads((folder / "validation.json").read_text(encoding="utf-8"))
     lines = [_HEAD.format(version=f", last by version {measured['version']}")]
     for about, group in groupby(figures, key=lambda figure: figure["about"]):
-        lines += [about, "-" * len(about), "", *_TABLE, ""]
-        lines += _row("Figure", "Goal", "Measured", "Interval, n", "Reached")
-        for figure in group:
-            lines += _row(*_cells(figure, measured["figures"]))
-        lines.append("")
-    path = folder / "generated" / "validation.rst"
-    path.parent.mkdir(exist_ok=True)
-    text = "\n".join(lines)
-    # An unchanged page keeps its time, so that Sphinx does not read it again.
-    if not path.exists() or path.read_text(encoding="utf-8") != text:
-        path.write_text(text, encoding="utf-8")
-
-
-def _row(*cells):
-    return [f"   {'*' if number == 0 else ' '} - {cell}" for number, cell in enumerate(cells)]
+        rows = [_cells(figure, measured["figures"]) for figure in group]
+        lines += [about, "-" * len(about), "", *list_table([_COLUMNS, *rows], widths="46 14 12 18 10")]
+    write_page(folder / "generated" / "validation.rst", "\n".join(lines))
 
 
 def _cells(figure, measured):
@@ -72,5 +62,5 @@ def _metric(figure):
 
 def setup(app):
     """Called by Sphinx."""
-    app.connect("builder-inited", write_page)
+    app.connect("builder-inited", write_validation)
     return {"parallel_read_safe": True}
