@@ -194,7 +194,8 @@ def convolve(image: torch.Tensor, kernel: torch.Tensor, *, padding: Padding | No
 
 def filtered(image: torch.Tensor, response: torch.Tensor) -> torch.Tensor:
     """The image (..., rows, columns) times a response on the frequencies of `torch.fft.rfft2`."""
-    return torch.fft.irfft2(torch.fft.rfft2(image) * response, s=image.shape[-2:])
+    # PyTorch 2.6 fails on an image that was expanded, whose rows share memory.
+    return torch.fft.irfft2(torch.fft.rfft2(image.contiguous()) * response, s=image.shape[-2:])
 
 
 def check_image(image: torch.Tensor) -> tuple[int, int]:

@@ -329,6 +329,8 @@ def test_damaged_safetensors(tmp_path, state):
     ],
 )
 def test_states_that_do_not_fit(tmp_path, state, format, change, message):
+    if format == "safetensors" and "complex64" in message:
+        pytest.importorskip("safetensors", minversion="0.7", reason="older ones do not write complex numbers")
     change(state)
     path = tmp_path / "x"
     save(state, path) if format == "torch" else save_file(state, path)
