@@ -19,6 +19,7 @@ from sunpy_ml.observations import (
     plate_scale,
     quiet_headers,
     self_contained,
+    told,
 )
 from sunpy_ml.weights import Card
 
@@ -59,7 +60,7 @@ def describe(m: GenericMap) -> dict[str, Any]:
     wavelength = observed_wavelength(m)
     return {
         "date": "" if date is None else date.isot,
-        "instrument": str(m.instrument or ""),
+        "instrument": str(told(m, "instrument") or ""),
         "wavelength": np.nan if wavelength is None else wavelength.to_value(u.nm),
         "centre": (centre.Tx.to_value(u.arcsec), centre.Ty.to_value(u.arcsec)),
         "observer": (observer.lon.to_value(u.deg), observer.lat.to_value(u.deg), observer.radius.to_value(u.m)),

@@ -17,7 +17,7 @@ from sunpy_ml.emergence.frames import METHODS, carrington_frame, patch_frame
 from sunpy_ml.emergence.grid import PROJECTIONS, PatchGrid, carrington_place, grid_shape
 from sunpy_ml.emergence.rotation import drift_rate
 from sunpy_ml.exceptions import HeaderWarning, ObservationError
-from sunpy_ml.observations import as_map, iterate_observations, observation_time, quiet_headers, source_name
+from sunpy_ml.observations import as_map, iterate_observations, observation_time, source_name, told
 
 __all__ = ["patch_cube"]
 
@@ -185,8 +185,7 @@ def _frame_of(m: GenericMap) -> HeliographicCarrington:
 
 def _gauss(m: GenericMap) -> float | None:
     """Gauss in the unit of a Map, None where it has none."""
-    with quiet_headers():
-        unit = m.unit
+    unit = told(m, "unit")
     if unit is None:
         return None
     if not unit.is_equivalent(u.G):
@@ -195,8 +194,7 @@ def _gauss(m: GenericMap) -> float | None:
 
 
 def _instrument(m: GenericMap) -> str:
-    with quiet_headers():
-        return str(m.instrument)
+    return str(told(m, "instrument"))
 
 
 def _warn(message: str, category: type[Warning]) -> None:

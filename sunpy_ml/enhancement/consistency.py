@@ -13,6 +13,8 @@ __all__ = ["consistency_map"]
 
 # Pixels of the observation: what is seen again at a time, and how far the light around it is followed.
 _TILE, _MARGIN = 1024, 100
+# How much finer than the telescope's its pixels may be: the light about a tile fills memory where they are finer.
+_FINEST = 30
 
 
 def consistency_map(
@@ -43,7 +45,7 @@ def consistency_map(
     Raises
     ------
     ObservationError
-        If the shapes do not fit.
+        If the shapes do not fit, or the pixels of ``observed`` are over 30 times finer than those of the telescope.
 
     Examples
     --------
@@ -65,6 +67,11 @@ def consistency_map(
         )
     complete = self_contained(observed)
     pixel = plate_scale(celestial_wcs(complete), complete)[::-1]
+    if (pixel * _FINEST < telescope.pixel).any():
+        raise ObservationError(
+            f"observed: its pixels are {pixel[1].value:.3g} x {pixel[0].value:.3g} arcsec by its header, those of "
+            f"{telescope.name} {telescope.pixel.value:.3g}; mend its plate scale, or rebin it."
+        )
     fine = torch.from_numpy(_filled(enhanced))
     seen = np.empty((rows, columns), np.float32)
     for tile in plan_tiles((rows, columns), _TILE, _MARGIN):

@@ -6,7 +6,7 @@ import astropy.units as u
 from sunpy.map import GenericMap
 
 from sunpy_ml.exceptions import HeaderWarning, ObservationError
-from sunpy_ml.observations import new_map, quiet_headers
+from sunpy_ml.observations import new_map, told
 
 __all__ = ["KINDS", "observed_kind", "with_unit"]
 
@@ -51,8 +51,8 @@ def observed_kind(m: GenericMap, kind: str | None = None) -> str:
     if kind is not None and kind not in KINDS:
         raise ValueError(f"kind: got {kind!r}, choose from {tuple(KINDS)}.")
     _refuse_others(m)
-    told = {source: found for source, found in _told(m).items() if found}
-    found = set(told.values()) | ({kind} if kind else set())
+    sources = {source: found for source, found in _told(m).items() if found}
+    found = set(sources.values()) | ({kind} if kind else set())
     if len(found) == 1:
         return str(found.pop())
     if not found:
@@ -60,7 +60,7 @@ def observed_kind(m: GenericMap, kind: str | None = None) -> str:
             "kind: the header tells neither by BUNIT nor by CONTENT whether the observation is a continuum image or a "
             "magnetogram; say kind='continuum' or kind='magnetogram'."
         )
-    raise ObservationError(f"kind: got {kind!r}, but the header says {told}; leave kind out, or mend the header.")
+    raise ObservationError(f"kind: got {kind!r}, but the header says {sources}; leave kind out, or mend the header.")
 
 
 def _refuse_others(m: GenericMap) -> None:
@@ -72,15 +72,9 @@ def _refuse_others(m: GenericMap) -> None:
 
 
 def _told(m: GenericMap) -> dict[str, str]:
-    with quiet_headers():
-        unit = m.unit
-        try:
-            measurement = str(m.measurement)
-        except KeyError:  # some of sunpy's sources need a keyword for it
-            measurement = ""
-    words = {"CONTENT": str(m.meta.get("content", "")), "measurement": measurement}
-    told = {source: next((kind for kind in KINDS if kind in text.lower()), "") for source, text in words.items()}
-    return told | {"BUNIT": _kind_of_unit(unit)}
+    words = {"CONTENT": str(m.meta.get("content", "")), "measurement": str(told(m, "measurement"))}
+    found = {source: next((kind for kind in KINDS if kind in text.lower()), "") for source, text in words.items()}
+    return found | {"BUNIT": _kind_of_unit(told(m, "unit"))}
 
 
 def _kind_of_unit(unit: u.UnitBase | None) -> str:
@@ -106,10 +100,9 @@ def with_unit(m: GenericMap, kind: str) -> GenericMap:
     >>> with_unit(scene, "magnetogram") is scene
     True
     """
-    with quiet_headers():
-        if m.unit is not None:
-            return m
+    if told(m, "unit") is not None:
+        return m
     unit = KINDS[kind]
-    told = "a share of the quiet Sun's level" if unit == u.one else str(unit)
-    warnings.warn(f"The header has no unit (BUNIT); as a {kind} it is taken in {told}.", HeaderWarning, stacklevel=3)
+    name = "a share of the quiet Sun's level" if unit == u.one else str(unit)
+    warnings.warn(f"The header has no unit (BUNIT); as a {kind} it is taken in {name}.", HeaderWarning, stacklevel=3)
     return new_map(m, m.data, unit=unit, uncertainty=m.uncertainty)

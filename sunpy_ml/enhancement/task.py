@@ -79,8 +79,8 @@ def enhance_hmi(
     Raises
     ------
     sunpy_ml.exceptions.ObservationError
-        If ``m`` cannot be read, is not an image, has no valid pixel, or is neither a continuum image nor a magnetogram
-        for all that is known.
+        If ``m`` cannot be read, is not an image, has no valid pixel, has pixels over 30 times finer than HMI's, or is
+        neither a continuum image nor a magnetogram for all that is known.
     sunpy_ml.exceptions.WeightsError
         If there are no such weights for this kind of image.
     sunpy_ml.exceptions.DomainError

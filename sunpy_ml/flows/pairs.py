@@ -26,6 +26,8 @@ KM_PER_ARCSEC = float((u.arcsec.to(u.rad) * u.au).to_value(u.km))
 # Pixels are as large as a network wants them if they differ by less than this part: velocities are corrected for it.
 _SAME_SCALE = 0.03
 _ANY_WCS = {"ctype1": "HPLN-TAN", "ctype2": "HPLT-TAN", "cunit1": "arcsec", "cunit2": "arcsec"}
+# Pixels that one may become along an axis: more are a wrong plate scale, and more than memory holds.
+_MOST_PIXELS = 100
 # By which part the sides of a pixel may differ where a network knows only one size.
 _SQUARE = 0.01
 
@@ -189,6 +191,11 @@ def _grid(shape: tuple[int, int], size: Array, cadence: float, card: Card) -> tu
         target = rules.plate_scale * KM_PER_ARCSEC
         if np.abs(size / target - 1).max() <= _SAME_SCALE:
             return shape
+        if size.max() > _MOST_PIXELS * target:
+            raise ObservationError(
+                f"observations: their pixels are {size.max():.4g} km, and {card.name!r} reads such of {target:.4g} km; "
+                "mend their plate scale or distance, or give images nearer to that."
+            )
         rows, columns = (max(1, round(n * float(km) / target)) for n, km in zip(shape, size[::-1], strict=True))
         return rows, columns
     finest = card.domain.plate_scale[0] * KM_PER_ARCSEC if card.domain.plate_scale else 0.0

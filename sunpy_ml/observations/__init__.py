@@ -4,7 +4,7 @@ from sunpy_ml.observations.axes import CubeAxes, cube_axes
 from sunpy_ml.observations.cutting import cut_out
 from sunpy_ml.observations.disk import beyond_limb, limb_distance
 from sunpy_ml.observations.facts import observation_facts, observed_wavelength, plate_scale
-from sunpy_ml.observations.headers import celestial_wcs, observation_time, quiet_headers, self_contained
+from sunpy_ml.observations.headers import celestial_wcs, observation_time, quiet_headers, self_contained, told
 from sunpy_ml.observations.normalisation import Normalisation, Normaliser, quiet_sun_level
 from sunpy_ml.observations.orientation import Turn, turned_wcs
 from sunpy_ml.observations.preparing import Prepared, prepare
@@ -41,6 +41,7 @@ __all__ = [
     "quiet_sun_level",
     "self_contained",
     "source_name",
+    "told",
     "turned_wcs",
     "weights_history",
     "wrap",

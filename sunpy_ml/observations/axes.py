@@ -12,6 +12,7 @@ from sunpy.coordinates import get_earth
 from sunpy.sun import constants
 
 from sunpy_ml.exceptions import ObservationError
+from sunpy_ml.observations.headers import check_pixels
 from sunpy_ml.observations.orientation import pixel_matrix
 from sunpy_ml.observations.unwrapping import fits_wcs
 
@@ -64,6 +65,7 @@ def cube_axes(cube: NDCube) -> CubeAxes:
         )
     celestial = wcs.sub([1, 2]) if places[1] else None
     if celestial is not None:
+        check_pixels(celestial)
         celestial.array_shape = cube.data.shape[1:]
     start, cadence = _cube_times(cube, wcs)
     return CubeAxes(celestial, _linear_step(wcs) if celestial is None else pixel_step(celestial), start, cadence)
@@ -82,7 +84,8 @@ def _cube_times(cube: NDCube, wcs: WCS) -> tuple[Time | None, u.Quantity | None]
     # DATEREF alone is not enough: astropy counts from MJDREF, which it makes of it where it reads a header.
     dated = wcs.wcs.ctype[2] in ("TIME", "UTC", "TAI") and wcs.wcs.mjdref[0] > 0
     start = cube.wcs.pixel_to_world(0, 0, 0)[-1] if dated else None
-    return start, (seconds[1] - seconds[0]).to(u.s)
+    step = (seconds[1] - seconds[0]).to(u.s)
+    return start, step if 0 < step.value < np.inf else None
 
 
 def even_interval(times: Time) -> u.Quantity | None:

@@ -45,10 +45,11 @@ def limb_distance(wcs: WCS, m: GenericMap, *, chunks: Any = None) -> Any:
     )
     y, x = (_pixels(length, None if chunks is None else chunks[axis]) for axis, length in enumerate(wcs.array_shape))
     x, y = x - wcs.wcs.crpix[0], y[:, np.newaxis] - wcs.wcs.crpix[1]
-    # In float64 along the axes and in float32 over the image, which may be large.
-    to_west = (a * x + west).astype(np.float32) + (b * y).astype(np.float32)
-    to_north = (c * x).astype(np.float32) + (d * y + north).astype(np.float32)
-    return np.hypot(to_west, to_north)
+    with np.errstate(over="ignore", invalid="ignore"):  # a header that points past all stars
+        # In float64 along the axes and in float32 over the image, which may be large.
+        to_west = (a * x + west).astype(np.float32) + (b * y).astype(np.float32)
+        to_north = (c * x).astype(np.float32) + (d * y + north).astype(np.float32)
+        return np.hypot(to_west, to_north)
 
 
 def _pixels(length: int, chunks: Any) -> Any:

@@ -8,7 +8,7 @@ import numpy as np
 from astropy.wcs import WCS
 from sunpy.map import GenericMap
 
-from sunpy_ml.observations.headers import celestial_wcs, quiet_headers
+from sunpy_ml.observations.headers import celestial_wcs, told
 from sunpy_ml.observations.orientation import pixel_matrix
 from sunpy_ml.weights import Facts
 
@@ -45,12 +45,8 @@ def observed_wavelength(m: GenericMap) -> u.Quantity | None:
     >>> observed_wavelength(halpha_scene("quiet"))
     <Quantity 656.28 nm>
     """
-    try:
-        with quiet_headers():
-            wavelength = m.wavelength
-    except (TypeError, ValueError):  # the keyword holds words, or a unit that is none
-        wavelength = None
-    if wavelength is not None and wavelength.unit.is_equivalent(u.nm):
+    wavelength = told(m, "wavelength")
+    if wavelength is not None and wavelength.unit.is_equivalent(u.nm) and 0 < wavelength.value < np.inf:
         return wavelength.to(u.nm)
     for key in _KEYS:
         found = _parse_wavelength(m.meta.get(key))
@@ -61,6 +57,8 @@ def observed_wavelength(m: GenericMap) -> u.Quantity | None:
 
 def _parse_wavelength(value: Any) -> u.Quantity | None:
     words = str(value or "").strip().lower()
+    if words.startswith("-"):
+        return None
     for match in _NUMBER.finditer(words):
         number, unit = float(match[1]), match[2]
         if unit:
@@ -91,7 +89,5 @@ def plate_scale(wcs: WCS, m: GenericMap) -> u.Quantity:
 def observation_facts(m: GenericMap) -> Facts:
     """The facts of a Map whose header is complete (see `~sunpy_ml.observations.self_contained`)."""
     scale = plate_scale(celestial_wcs(m), m)
-    with quiet_headers():
-        unit = m.unit
     size = np.array(m.data.shape[::-1]) * u.pix
-    return Facts(observed_wavelength(m), plate_scale=scale, field_of_view=scale * size, unit=unit)
+    return Facts(observed_wavelength(m), plate_scale=scale, field_of_view=scale * size, unit=told(m, "unit"))

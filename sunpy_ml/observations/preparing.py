@@ -14,7 +14,7 @@ from sunpy.map import GenericMap
 from sunpy_ml.exceptions import ObservationError
 from sunpy_ml.observations.disk import beyond_limb
 from sunpy_ml.observations.facts import observation_facts, plate_scale
-from sunpy_ml.observations.headers import celestial_wcs, quiet_headers, self_contained
+from sunpy_ml.observations.headers import celestial_wcs, self_contained, told
 from sunpy_ml.observations.normalisation import SAMPLE_SIZE, Normalisation, normaliser_of
 from sunpy_ml.observations.orientation import Turn, north_up_turn, turned_wcs
 from sunpy_ml.observations.reading import as_map
@@ -25,6 +25,9 @@ from sunpy_ml.weights import Card, Facts, Input
 __all__ = ["Prepared", "prepare"]
 
 Array = npt.NDArray[Any]
+
+# Pixels that an observed one may become along an axis: more are a wrong plate scale, and more than memory holds.
+_MOST_PIXELS = 100
 
 
 @dataclass(frozen=True)
@@ -146,8 +149,7 @@ def _physical(m: GenericMap, unit: str) -> tuple[Array, Array]:
     if m.mask is not None:
         valid = valid & ~np.asarray(m.mask, dtype=bool)
     if unit:
-        with quiet_headers():
-            found = m.unit
+        found = told(m, "unit")
         if found is None:
             raise ObservationError(f"observation: its header has no unit (BUNIT), and {unit!r} is needed; set it.")
         if not found.is_equivalent(unit):
@@ -163,6 +165,11 @@ def _target_shape(shape: tuple[int, int], scale: u.Quantity, rules: Input) -> tu
     if rules.geometry == "native" or rules.plate_scale is None:
         return shape
     factors = (scale / (rules.plate_scale * u.arcsec / u.pix)).to_value(u.one)[::-1]
+    if factors.max() > _MOST_PIXELS:
+        raise ObservationError(
+            f"observation: its pixels are {scale.value} arcsec by its header, and the network reads such of "
+            f"{rules.plate_scale}; mend its plate scale, or give an image nearer to that."
+        )
     rows, columns = (max(1, round(n * float(factor))) for n, factor in zip(shape, factors, strict=True))
     return rows, columns
 

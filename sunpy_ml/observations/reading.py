@@ -10,12 +10,11 @@ import astropy.units as u
 import numpy as np
 from astropy.time import Time
 from astropy.wcs.utils import wcs_to_celestial_frame
-from erfa import ErfaWarning
 from ndcube import NDCube
 from sunpy.map import GenericMap, Map
 
 from sunpy_ml.exceptions import ObservationError
-from sunpy_ml.observations.headers import TIME_KEYS, observation_time, quiet_headers
+from sunpy_ml.observations.headers import TIME_KEYS, observation_time, quiet_headers, told
 from sunpy_ml.observations.unwrapping import fits_wcs
 
 __all__ = ["as_map", "iterate_observations", "source_name"]
@@ -93,7 +92,7 @@ def source_name(observation: Any) -> str:
     if isinstance(observation, GenericMap):
         # Not the Map's own name, which cannot be had where the wavelength is not a number.
         date = observation_time(observation)
-        words = observation.instrument, "" if date is None else date.isot
+        words = told(observation, "instrument"), "" if date is None else date.isot
         return str(observation.meta.get("filename") or " ".join(filter(None, words)) or "Map")
     return str(observation) if isinstance(observation, (str, Path)) else type(observation).__name__
 
@@ -146,13 +145,15 @@ def _cube_as_map(cube: NDCube) -> GenericMap:
         }
     if cube.unit is not None:
         header["bunit"] = cube.unit.to_string()
-    return Map(cube.data, header, mask=cube.mask, uncertainty=cube.uncertainty)
+    try:
+        return Map(cube.data, header, mask=cube.mask, uncertainty=cube.uncertainty)
+    except Exception as error:  # each of sunpy's sources has its own
+        raise ObservationError(f"observation: no Map can be made of the WCS and meta of the NDCube: {error}") from error
 
 
 def _time_of_slice(cube: NDCube) -> Time | None:
     """When an image was taken that was sliced out of a sequence, whose header has the date of the first."""
     with quiet_headers():
-        # Where a time axis does not say when it begins, astropy takes 1858, and finds that dubious.
-        warnings.simplefilter("ignore", ErfaWarning)
+        # Where a time axis does not say when it begins, astropy takes 1858.
         times = [value for value in cube.global_coords.values() if isinstance(value, Time) and value.isscalar]
     return next((time for time in times if time.mjd > _FIRST_DAY), None)

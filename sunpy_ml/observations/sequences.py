@@ -14,7 +14,7 @@ from sunpy.map import GenericMap, MapSequence
 
 from sunpy_ml.exceptions import ObservationError
 from sunpy_ml.observations.axes import CubeAxes, cube_axes, even_interval, observer_distance, pixel_step
-from sunpy_ml.observations.headers import celestial_wcs, observation_time, quiet_headers, self_contained
+from sunpy_ml.observations.headers import celestial_wcs, observation_time, self_contained, told
 from sunpy_ml.observations.orientation import Turn, north_up_turn, pixel_matrix
 from sunpy_ml.observations.reading import as_map
 from sunpy_ml.observations.resampling import fill_invalid
@@ -132,8 +132,7 @@ def image_sequence(
         axes = cube_axes(observations)
     else:
         maps = _maps(observations)
-        with quiet_headers():
-            units = {m.unit for m in maps}
+        units = {told(m, "unit") for m in maps}
         if len(units) > 1:
             raise ObservationError(f"observations: their units differ ({', '.join(map(str, units))}).")
         images, unit, meta = [(m.data, m.mask) for m in maps], units.pop(), dict(maps[0].meta)

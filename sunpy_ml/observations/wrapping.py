@@ -11,7 +11,7 @@ from ndcube import NDCube
 from sunpy.map import GenericMap
 
 from sunpy_ml.exceptions import ObservationError
-from sunpy_ml.observations.headers import celestial_wcs, quiet_headers, self_contained
+from sunpy_ml.observations.headers import celestial_wcs, quiet_headers, self_contained, told
 from sunpy_ml.observations.preparing import Prepared
 from sunpy_ml.version import version
 from sunpy_ml.weights import Card
@@ -204,5 +204,10 @@ def _as_cube(m: GenericMap) -> NDCube:
     complete = self_contained(m)
     with quiet_headers():
         return NDCube(
-            m.data, wcs=celestial_wcs(complete), mask=m.mask, uncertainty=m.uncertainty, unit=m.unit, meta=dict(m.meta)
+            m.data,
+            wcs=celestial_wcs(complete),
+            mask=m.mask,
+            uncertainty=m.uncertainty,
+            unit=told(m, "unit"),
+            meta=dict(m.meta),
         )

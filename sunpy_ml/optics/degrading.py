@@ -16,9 +16,9 @@ from sunpy_ml.observations import (
     fill_invalid,
     new_map,
     plate_scale,
-    quiet_headers,
     quiet_sun_level,
     self_contained,
+    told,
 )
 from sunpy_ml.optics.camera import Camera
 from sunpy_ml.optics.convolving import Padding
@@ -151,8 +151,7 @@ def _filled(m: GenericMap, dark: Array | None) -> tuple[Array, Array]:
 def _sigma(noise: u.Quantity | None, m: GenericMap, quiet: float) -> float:
     if noise is None:
         return 0.0
-    with quiet_headers():
-        unit = u.dimensionless_unscaled if m.unit is None else m.unit
+    unit = told(m, "unit") or u.dimensionless_unscaled
     if noise.unit.is_equivalent(unit):
         return float(noise.to_value(unit))
     if noise.unit.is_equivalent(u.one):

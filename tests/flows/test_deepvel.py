@@ -174,6 +174,12 @@ def test_another_plate_scale_is_resampled(scale, grid):
     np.testing.assert_allclose(vectors(flow)[:, 0, 0, 0], expected, rtol=1e-5)
 
 
+def test_a_plate_scale_that_cannot_be_is_refused():
+    card = card_of(geometry="plate-scale", cadence=30, plate_scale=0.1)
+    with pytest.raises(ObservationError, match="mend their plate scale"):
+        flow_of(cube(images()), Told(1.0, 0.0), card, cadence=30 * u.s, scale=1e4 * u.arcsec / u.pix)
+
+
 def test_what_is_found_on_another_grid_comes_back_in_place():
     """A ramp of velocities, found at half the resolution, is the same ramp."""
     row, column = np.indices((40, 56))
