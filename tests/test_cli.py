@@ -95,13 +95,13 @@ def test_train_finds_its_recipe_by_name(tmp_path, capsys, monkeypatch):
 
     asked = {}
 
-    def make(data, out, *, epochs, seed):
+    def make(data, out, *, epochs, seed=5):
         asked.update(data=data, out=out, epochs=epochs, seed=seed)
         return out / "made.safetensors"
 
     monkeypatch.setitem(recipe.RECIPES, "halpha", make)
     assert main(["train", "halpha", "--data", str(tmp_path), "--out", str(tmp_path), "--epochs", "3"]) == 0
-    assert asked == {"data": tmp_path, "out": tmp_path, "epochs": 3, "seed": 0}
+    assert asked == {"data": tmp_path, "out": tmp_path, "epochs": 3, "seed": 5}
     assert capsys.readouterr().out.strip() == str(tmp_path / "made.safetensors")
     assert main(["train", "nothing"]) == 2
     assert "halpha" in capsys.readouterr().err

@@ -15,7 +15,7 @@ def add_commands(commands: Subcommands) -> None:
     train.add_argument("--data", type=Path, metavar="DIR", help="folder of the training data")
     train.add_argument("--out", type=Path, metavar="DIR", default=Path(), help="folder of the outcome")
     train.add_argument("--epochs", type=int, metavar="N")
-    train.add_argument("--seed", type=int, default=0, metavar="S")
+    train.add_argument("--seed", type=int, metavar="S")
     train.add_argument("--resume", action="store_true", help="go on from the last checkpoint in the folder")
     train.set_defaults(action=_train)
 

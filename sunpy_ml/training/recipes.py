@@ -51,7 +51,7 @@ def run_recipe(
     data: str | Path | None = None,
     out: str | Path = ".",
     epochs: int | None = None,
-    seed: int = 0,
+    seed: int | None = None,
     resume: bool = False,
 ) -> Path:
     """Make weights by a recipe.
@@ -67,7 +67,7 @@ def run_recipe(
     epochs : int, optional
         By default as the recipe says.
     seed : int, optional
-        Of all chance.
+        Of all chance; by default as the recipe says.
     resume : bool, optional
         Go on where an earlier run into the same folder was interrupted.
 
@@ -93,10 +93,11 @@ def run_recipe(
     if name not in recipes:
         raise ValueError(f"recipe: there is none named {name!r}; the names are {sorted(recipes)}.")
     out = Path(out)
-    options: dict[str, Any] = {"out": out, "seed": seed}
+    options: dict[str, Any] = {"out": out}
     # What was not asked for is left to the recipe.
     options |= {"data": Path(data)} if data is not None else {}
     options |= {"epochs": epochs} if epochs is not None else {}
+    options |= {"seed": seed} if seed is not None else {}
     options |= {"resume": True} if resume else {}
     parameters = inspect.signature(recipes[name]).parameters.values()
     needed = {parameter.name for parameter in parameters if parameter.default is parameter.empty}
