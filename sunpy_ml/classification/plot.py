@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sunpy_ml.observations import quiet_headers, self_contained
@@ -29,7 +30,7 @@ def plot_classification(result: "Classification", figure: Figure | None = None) 
     return figure
 
 
-def _draw_bars(axes: plt.Axes, result: "Classification") -> None:
+def _draw_bars(axes: Axes, result: "Classification") -> None:
     classes, features = result.probabilities, result.features
     names = [*classes, *(f"has {name}" for name in features)]
     values = [*classes.values(), *features.values()]

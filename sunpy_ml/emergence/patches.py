@@ -202,10 +202,10 @@ def _warn(message: str, category: type[Warning]) -> None:
 
 
 def _later(source: Any, grid: PatchGrid, longitude: float, options: dict[str, Any]) -> Any:
-    import dask
     import dask.array as da
+    from dask.delayed import delayed
 
-    frame = dask.delayed(patch_frame)(source, grid, longitude, **options)
+    frame = delayed(patch_frame)(source, grid, longitude, **options)
     return da.from_delayed(frame, shape=grid.shape, dtype=np.float32)
 
 

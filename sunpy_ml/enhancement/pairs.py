@@ -96,7 +96,7 @@ def _look(source: Source, contrast: float, scale: float) -> tuple[Array, Array]:
         )(image)
         for telescope in (HMI, IDEAL_28CM)
     )
-    return tuple(spline_filter(shown.numpy(), _ORDER, np.float32, "reflect") for shown in (seen, target))  # type: ignore[return-value]
+    return tuple(spline_filter(shown.numpy(), _ORDER, np.float32, "reflect") for shown in (seen, target))
 
 
 def _cut(group: str, look: tuple[Array, Array], size: int, places: int, rng: np.random.Generator) -> Iterator[Pair]:

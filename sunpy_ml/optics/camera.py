@@ -174,7 +174,7 @@ def observe(
     torch.Size([20, 20])
     """
     shape = check_image(image)
-    camera = Camera(telescope, shape, scale=scale, dtype=image.dtype, device=image.device, **options)  # type: ignore[arg-type]
+    camera = Camera(telescope, shape, scale=scale, dtype=image.dtype, device=image.device, **options)
     return camera(image)
 
 

@@ -174,7 +174,7 @@ def transfer_report(
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed)
                 options = {"depth": depth, "freeze": freeze} if transferred else {"depth": 0}
-                new = transfer(network, n_classes, card=card, **options)  # type: ignore[arg-type]
+                new = transfer(network, n_classes, card=card, **options)
                 rates = parameter_groups(new, learning_rate, factor=factor if transferred else 1.0)
                 torch.manual_seed(seed)
                 _train(new, rates, train, steps, batch, n_classes, loss)

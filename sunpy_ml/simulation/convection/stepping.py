@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -92,7 +93,7 @@ def assemble(
 
 
 @cache
-def _compiled(function: Callable) -> Callable:
+def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     return torch.compile(function, dynamic=False)
 
 
@@ -124,7 +125,7 @@ class Physics:
     radiates: bool = True
     compiled: bool = False
 
-    def _kernel(self, function: Callable) -> Callable:
+    def _kernel(self, function: Callable[..., Any]) -> Callable[..., Any]:
         return _compiled(function) if self.compiled else function
 
     def primitives(self, state: Tensor) -> Tensor:

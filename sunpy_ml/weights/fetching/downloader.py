@@ -39,7 +39,7 @@ BAR_FROM = 8 * 10**6
 _CHUNK = 2**18
 
 
-class Downloader(DownloaderBase):  # type: ignore[misc]
+class Downloader(DownloaderBase):
     """Gets one file from one address.
 
     Parameters

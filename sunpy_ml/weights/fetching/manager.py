@@ -18,7 +18,7 @@ from sunpy_ml.weights.fetching.downloader import Downloader
 __all__ = ["obtain"]
 
 
-class _OneFile(Cache):  # type: ignore[misc]
+class _OneFile(Cache):
     """A cache of one file of a given name; sunpy's own would ask the server for the name, without a timeout."""
 
     def __init__(self, downloader: Downloader, path: Path) -> None:
@@ -67,7 +67,7 @@ def obtain(url: str, path: Path, downloader: Downloader, expected: str = "") -> 
         cache.download(url)
         expected = downloader.sha256
 
-    @manager.require(path.name, [url], expected)  # type: ignore[untyped-decorator]
+    @manager.require(path.name, [url], expected)
     def required() -> Path:
         return Path(manager.get(path.name))
 
