@@ -9,7 +9,8 @@ from astropy.coordinates import SkyCoord
 from astropy.time import Time
 from astropy.wcs import WCS
 from astropy.wcs.utils import wcs_to_celestial_frame
-from sunpy.coordinates import HeliographicStonyhurst, propagate_with_solar_surface
+from sunpy.coordinates import HeliocentricInertial, HeliographicStonyhurst
+from sunpy.sun.models import differential_rotation
 
 from sunpy_ml.exceptions import ObservationError
 from sunpy_ml.observations import ImageSequence, quiet_headers
@@ -69,10 +70,13 @@ def surface_rotation(sequence: ImageSequence, *, followed: bool = False) -> Arra
 def _steps(wcs: WCS, time: Time, column: Array, row: Array) -> Array:
     """Pixels, along columns, then rows, by which what is at a place is carried."""
     later = time + _SECONDS * u.s
-    with quiet_headers(), np.errstate(invalid="ignore"), propagate_with_solar_surface():
+    with quiet_headers(), np.errstate(invalid="ignore"):
         place = wcs.pixel_to_world(column, row)
-        here = SkyCoord(place.data, frame=_at(place.frame, time))
-        there = here.transform_to(_at(place.frame, later)).spherical
+        here = SkyCoord(place.data, frame=_at(place.frame, time)).transform_to(HeliocentricInertial(obstime=time))
+        # Not by propagate_with_solar_surface, which would change the transformations of other threads as well.
+        turned = here.lon + differential_rotation(_SECONDS * u.s, here.lat, model="howard", frame_time="sidereal")
+        carried = SkyCoord(turned, here.lat, here.distance, frame=HeliocentricInertial(obstime=later))
+        there = carried.transform_to(_at(place.frame, later)).spherical
         angles = {wcs.wcs.lng: there.lon, wcs.wcs.lat: there.lat}
         units = [u.Unit(unit) for unit in wcs.world_axis_units]
         moved = wcs.world_to_pixel_values(*(angles[axis].to_value(unit) for axis, unit in enumerate(units)))
