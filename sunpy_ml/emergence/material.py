@@ -17,10 +17,12 @@ from sunpy_ml.emergence.networks import flux_blocks
 from sunpy_ml.emergence.video import CADENCE, FRAMES, video
 from sunpy_ml.simulation.emergence import emergence_patch
 
-__all__ = ["FINE", "PARTS", "Case", "Part", "Patches", "flux_of", "make_chunk", "read_chunks", "thinned"]
+__all__ = ["FINE", "PARTS", "SEED", "Case", "Part", "Patches", "flux_of", "make_chunk", "read_chunks", "thinned"]
 
 Array = npt.NDArray[Any]
 
+#: Of all chance, unless another is asked for. Patches of 0 were looked at while the simulation was made.
+SEED = 1
 #: Seeds of a part of the material; the next part begins so much later.
 SEEDS = 1_000_000
 #: Seeds of a file of patches.
@@ -159,7 +161,7 @@ def _pooled(flux: Tensor, size: int) -> Tensor:
     return functional.avg_pool2d(flux.flatten(0, 1), size).unflatten(0, flux.shape[:2])
 
 
-def make_chunk(part: str, number: int, folder: Path, *, seed: int = 0) -> Path:
+def make_chunk(part: str, number: int, folder: Path, *, seed: int = SEED) -> Path:
     """Simulate the patches of some seeds, unless their file is there, and write what the first stage makes of them."""
     path = folder / f"{part}-{seed}-{number:03d}.npz"
     if path.is_file():

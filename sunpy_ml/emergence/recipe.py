@@ -24,7 +24,7 @@ from sunpy import log
 from torch import nn
 
 from sunpy_ml.emergence.batches import Batches, WholePairs, pair_loss
-from sunpy_ml.emergence.material import Patches, make_chunk, read_chunks
+from sunpy_ml.emergence.material import SEED, Patches, make_chunk, read_chunks
 from sunpy_ml.emergence.networks import EmergenceEnsemble
 from sunpy_ml.emergence.scores import calibrate, centre, score, time_bias
 from sunpy_ml.training import NetworkTraining, complete_card, fit, one_thread
@@ -34,14 +34,14 @@ __all__ = ["NAME", "RECIPES", "make", "simulate", "train_member"]
 NAME = "bipole-emergence-1"
 #: Passes of the two stages of the training, in the second of which pairs are varied in all ways there are, and the
 #: largest learning rate of each; pairs of a batch.
-EPOCHS, VARIED_EPOCHS, RATES, PAIRS = 10, 2, (5e-3, 2.5e-3), 12
+EPOCHS, VARIED_EPOCHS, RATES, PAIRS = 10, 5, (5e-3, 2.5e-3), 12
 #: Files of patches of each part.
 FILES = {"training": 55, "validation": 6, "test": 10, "elsewhere": 8}
 #: Months that validate, in turn; as published, but that November and December are trained on.
 BLOCKS = ((1, 2), (3, 4), (5, 6), (7, 8), (9, 10))
 
 
-def simulate(folder: Path, *, seed: int = 0) -> dict[str, list[Path]]:
+def simulate(folder: Path, *, seed: int = SEED) -> dict[str, list[Path]]:
     """Make the files of patches that are not there, with as many processes as there are processors."""
     folder.mkdir(parents=True, exist_ok=True)
     # Forked processes would inherit the threads of torch.
@@ -98,7 +98,7 @@ def train_member(
 
 
 @one_thread()
-def make(out: Path, *, epochs: int = EPOCHS, seed: int = 0, resume: bool = False) -> Path:
+def make(out: Path, *, epochs: int = EPOCHS, seed: int = SEED, resume: bool = False) -> Path:
     """Simulate patches, train the members, fix temperature and bias, compare with what is simpler, and write all.
 
     Parameters

@@ -29,7 +29,7 @@ TESTS = {
     "nothing was simulated for the training",
 }
 # Emergences in a part of which the time is scored, and on which the bias is fixed.
-_TIMED = 30
+_TIMED = 40
 _RESAMPLINGS = 2000
 # Largest change that missing frames may make, and largest error of the time, in days.
 _CHANGE, _ERROR = 0.1, 1.0

@@ -89,7 +89,7 @@ def detect_emergence(
     The patch is brought to 90 x 90 pixels and to frames 96 minutes apart, in which what is missing is interpolated in
     time and the last frame repeated, and the field is cut at 1000 G. Every answer is the mean over four views: the
     video, with its polarity reversed, with its latitudes reversed, and both. The time is that at which the probability,
-    smoothed by a Gaussian of 2 frames (published: not smoothed), rises most steeply as the video goes on, less the bias
+    smoothed by a Gaussian of 4 frames (published: not smoothed), rises most steeply as the video goes on, less the bias
     that the card tells; in the first two days and on the last one no time is told.
 
     References

@@ -14,7 +14,7 @@ Array = npt.NDArray[Any]
 SPREAD = (5.0, 95.0)
 #: Frames over which curves are smoothed, as the standard deviation of a Gaussian; chosen on simulated patches for the
 #: embedded ensemble.
-SMOOTHING = 2.0
+SMOOTHING = 4.0
 
 
 class Timing(NamedTuple):

@@ -112,8 +112,10 @@ class NetworkTraining(lightning.LightningModule):
         if self.optimiser is not None:
             return self.optimiser(self.network)
         optimiser = torch.optim.AdamW(self.network.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay)
+        # Of ten steps or fewer none is left to rise in, and the cycle of torch divides by that.
+        rising = 0.1 if self.steps is None or self.steps > 10 else 0.5 / self.steps
         cycle = torch.optim.lr_scheduler.OneCycleLR(
-            optimiser, self.learning_rate, total_steps=self.steps, pct_start=0.1
+            optimiser, self.learning_rate, total_steps=self.steps, pct_start=rising
         )
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": cycle, "interval": "step"}}
 

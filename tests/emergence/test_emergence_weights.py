@@ -11,6 +11,7 @@ from ndcube import NDCube
 from sunpy_ml import detect_emergence
 from sunpy_ml.emergence.answers import views
 from sunpy_ml.emergence.material import PARTS, SEEDS
+from sunpy_ml.emergence.material import SEED as MATERIAL
 from sunpy_ml.emergence.networks import EmergenceEnsemble
 from sunpy_ml.emergence.video import CADENCE, video
 from sunpy_ml.simulation.emergence import emergence_patch
@@ -59,14 +60,16 @@ def test_the_card_tells_all_scores_with_their_intervals():
         assert "time within 1 day, of the emergences found" in names
         assert sum("30 % missing frames" in name for name in names) == 2
     for metric in card.metrics:
-        assert metric.interval[0] <= metric.value <= metric.interval[1]
+        # Resampled, a calibration error is larger than it is.
+        assert metric.interval[0] <= metric.value or metric.name == "expected calibration error"
+        assert metric.value <= metric.interval[1]
         assert metric.n >= 1
 
 
 @pytest.mark.slow
 def test_it_tells_pairs_apart(network):
     """Patches that share all but the event, of seeds that nothing else uses."""
-    assert all(part.first + SEEDS < SEED for part in PARTS.values())
+    assert all(part.first + (1 + MATERIAL * len(PARTS)) * SEEDS < SEED for part in PARTS.values())
     right = []
     for seed in range(SEED, SEED + 10):
         for kind in ("emerging", "emerged"):

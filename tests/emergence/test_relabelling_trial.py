@@ -5,7 +5,7 @@ import pytest
 import torch
 from astropy.table import Table
 
-from sunpy_ml.emergence.material import Case, Patches
+from sunpy_ml.emergence.material import SEED, Case, Patches
 from sunpy_ml.emergence.relabelling_trial import WAYS, circumstances, planted, relabelling_trial, trial_log
 
 SEEDS = 24
@@ -51,7 +51,7 @@ def folder(tmp_path_factory):
         blocks[patch, :, :, 12:16, 12:16] += (100 * grown).astype(np.uint8)[:, None, None, None]
     out = tmp_path_factory.mktemp("trial")
     (out / "patches").mkdir()
-    np.savez(out / "patches" / "training-0-000.npz", blocks=blocks, **facts)
+    np.savez(out / "patches" / f"training-{SEED}-000.npz", blocks=blocks, **facts)
     return out
 
 

@@ -153,6 +153,19 @@ def test_steps_or_an_optimiser(options):
         NetworkTraining(nn.Linear(1, 1), _error, **options)
 
 
+@pytest.mark.parametrize("steps", [1, 2, 9, 10, 11, 20])
+def test_few_steps_have_a_cycle_as_well(steps):
+    chosen = NetworkTraining(nn.Linear(1, 1), _error, steps=steps, learning_rate=0.1).configure_optimizers()
+    rates = []
+    for _ in range(steps):
+        rates.append(chosen["optimizer"].param_groups[0]["lr"])
+        chosen["optimizer"].step()
+        if len(rates) < steps:
+            chosen["lr_scheduler"]["scheduler"].step()
+    assert all(0 <= rate <= 0.1 for rate in rates)
+    assert rates[-1] == pytest.approx(0, abs=1e-3)
+
+
 def test_a_missing_extra_is_named():
     code = "import sys; sys.modules['lightning'] = None; import sunpy_ml.training"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

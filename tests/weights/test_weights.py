@@ -54,7 +54,9 @@ def test_every_card_tells_what_a_user_must_know(name):
     for metric in card.metrics:
         assert metric.n > 0
         if metric.interval:
-            assert metric.interval[0] <= metric.value <= metric.interval[1]
+            # Resampled, a calibration error is larger than it is.
+            assert metric.interval[0] <= metric.value or metric.name == "expected calibration error"
+            assert metric.value <= metric.interval[1]
     # What the authors published was measured by them, on data of theirs.
     assert card.metrics or not card.file.embedded
     assert card.limits

@@ -75,9 +75,14 @@ class Bipole(NamedTuple):
     seed: int
 
 
-def draw_bipole(rng: np.random.Generator, x: float, y: float, latitude: float, cycle: int) -> Bipole:
-    """Draw a region that begins to emerge at day 0; ``cycle`` is the polarity that leads in the north."""
-    return _drawn(rng, x, y, latitude, cycle, draw(rng, "flux"), draw(rng, "rise"), draw(rng, "decay"), "against_hale")
+def draw_bipole(
+    rng: np.random.Generator, x: float, y: float, latitude: float, cycle: int, *, flux: str = "flux"
+) -> Bipole:
+    """Draw a region that begins to emerge at day 0; ``cycle`` is the polarity that leads in the north.
+
+    ``flux`` is the name of the parameter that its flux is drawn from.
+    """
+    return _drawn(rng, x, y, latitude, cycle, draw(rng, flux), draw(rng, "rise"), draw(rng, "decay"), "against_hale")
 
 
 def draw_ephemeral(rng: np.random.Generator, x: float, y: float, latitude: float, cycle: int) -> Bipole:

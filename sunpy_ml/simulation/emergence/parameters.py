@@ -50,7 +50,7 @@ PARAMETERS: Mapping[str, Parameter] = MappingProxyType(
         "meridional_4": Parameter(1.4, 1.4, "m / s", _MERIDIONAL, "high"),
         "latitude": Parameter(5, 35, "deg", _REVIEW, "high"),
         "flux": Parameter(
-            2e20, 1e22, "Mx", f"unsigned, both polarities; pores to large regions: {_REVIEW}", "medium", True
+            4e20, 1e22, "Mx", f"unsigned, both polarities; pores to large regions: {_REVIEW}", "medium", True
         ),
         "rise": Parameter(1, 4, "d", _REVIEW, "medium"),
         "decay": Parameter(10, 40, "d", f"e-fold; {_REVIEW}", "low", True),
@@ -70,7 +70,10 @@ PARAMETERS: Mapping[str, Parameter] = MappingProxyType(
         ),
         "against_hale_ephemeral": Parameter(0.4, 0.4, "", _HAGENAAR, "medium"),
         "second_bipole": Parameter(0.3, 0.3, "", f"probability of one that follows within two days; {_CHOICE}", "low"),
-        "old_regions": Parameter(1.6, 1.6, "", f"mean number in a patch; {_CHOICE}", "low"),
+        "old_flux": Parameter(
+            1e21, 2e22, "Mx", f"of regions that are old at the first frame; large ones last: {_REVIEW}", "low", True
+        ),
+        "old_regions": Parameter(3.0, 3.0, "", f"mean number in a patch; {_CHOICE}", "low"),
         "old_age": Parameter(3, 25, "d", f"at the first frame; {_CHOICE}", "low"),
         "ephemerals": Parameter(6, 6, "", f"mean number of large ones in 15 d; {_CHOICE}", "low"),
         "ephemeral_flux": Parameter(2e19, 1e20, "Mx", f"the largest: {_HAGENAAR}", "medium", True),

@@ -213,7 +213,7 @@ def _surroundings(streams: dict[str, np.random.Generator], view: View, cycle: in
     parts = [draw_network(streams["network"], view.days, (width[0], width[1]))]
     old = streams["old"]
     for _ in range(old.poisson(value("old_regions"))):
-        region = draw_bipole(old, *_place(old, view, 0.5), view.latitude, cycle)
+        region = draw_bipole(old, *_place(old, view, 0.5), view.latitude, cycle, flux="old_flux")
         parts.append(bipole_elements(region._replace(onset=-region.rise - draw(old, "old_age")), view.days))
     small = streams["ephemerals"]
     for _ in range(small.poisson(value("ephemerals") * view.days[-1] / 15)):
