@@ -19,8 +19,8 @@ __all__ = ["Batches", "WholePairs", "averages", "pair_loss"]
 SEEN = 1.0
 # How much it counts that of two patches with all the same but the event one is more likely to have it.
 _PAIRED = 0.5
-# Patches are enlarged and reduced by up to this, and moved by up to this part of their width.
-_ZOOM, _MOVED = 1.3, 0.1
+# Patches are reduced and enlarged to between these, and moved by up to this part of their width.
+_ZOOMS, _MOVED = (1 / 1.6, 1.4), 0.1
 # Days around an emergence in which half of the videos that stand still begin to do so.
 _NEAR = (-1.0, 3.0)
 # As far from the middle a region emerges at most, as a part of the width.
@@ -83,7 +83,8 @@ class Batches:
         truth = torch.zeros(2, 2, len(pairs))
         truth[0, 0], truth[1, 0] = 1, later
         # New ones first, whole and standing still, and then those that go with them.
-        return {"image": self._seen(bins).transpose(0, 1).flatten(0, 2), "truth": truth.transpose(0, 1).flatten()}
+        seen = self._seen(bins, self.patches.areas[chosen[0]])
+        return {"image": seen.transpose(0, 1).flatten(0, 2), "truth": truth.transpose(0, 1).flatten()}
 
     def _last(self, tenth: Tensor) -> Tensor:
         """From which frames on patches stand still: from any, or as often from one around the emergence."""
@@ -103,11 +104,14 @@ class Batches:
         number, now = torch.arange(bins.shape[2])[:, None, None, None], now[:, None, None, None, None]
         return torch.where(number < now, bins, torch.where(number == now, begun, still))
 
-    def _seen(self, bins: Tensor) -> Tensor:
-        """Bins (..., N, bins, 2, rows, columns) in the network's blocks, of each pair as it happens to be turned."""
+    def _seen(self, bins: Tensor, areas: Tensor) -> Tensor:
+        """Bins (..., N, bins, 2, rows, columns) in the network's blocks, of each pair as it happens to be turned.
+
+        Where an image is enlarged, its pixels are so much smaller.
+        """
         rng, count, fine = self._rng, bins.shape[-5], bins.shape[-1]
         reversed_, north, east = rng.random((3, count)) < 0.5
-        zooms = _ZOOM ** (self.varied * rng.uniform(-1, 1, count))
+        zooms = np.exp(self.varied * rng.uniform(*np.log(_ZOOMS), count))
         room = self.varied * np.clip(0.5 - _FARTHEST * zooms, 0, _MOVED)
         coarse = fine * FINE // self.block
         rows, columns = (
@@ -115,7 +119,8 @@ class Batches:
             for moves, mirrored in ((rng.uniform(-room, room), each) for each in (north, east & self.varied))
         )
         bins = torch.where(torch.from_numpy(reversed_)[:, None, None, None, None], bins.flip(-3), bins)
-        return rows[:, None, None] @ bins @ columns[:, None, None].mT
+        areas = areas / torch.from_numpy(zooms).float().square()
+        return areas[:, None, None, None, None] * (rows[:, None, None] @ bins @ columns[:, None, None].mT)
 
 
 def averages(fine: int, coarse: int, zoom: float, move: float, mirrored: bool) -> Tensor:
@@ -164,10 +169,11 @@ class WholePairs:
             chosen = torch.tensor([pair[:2] for pair in self.pairs[start : start + self.size]]).T
             truth = torch.zeros(chosen.shape)
             truth[0] = 1
-            flux = flux_of(self.patches.blocks[chosen.flatten()])
+            chosen = chosen.flatten()
+            flux = flux_of(self.patches.blocks[chosen])
             size = flux.shape[-1] * FINE // self.block
             image = functional.adaptive_avg_pool2d(binned(flux, self.bin).flatten(0, 1), size)
-            image = image.unflatten(0, (len(flux), -1))
+            image = image.unflatten(0, (len(flux), -1)) * self.patches.areas[chosen].view(-1, 1, 1, 1, 1)
             yield {"image": image, "truth": truth.flatten()}
 
 

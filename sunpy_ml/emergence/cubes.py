@@ -63,6 +63,11 @@ class Patch:
         return np.asarray(np.isfinite(self.field).any(axis=(1, 2)))
 
     @property
+    def pixel(self) -> float | None:
+        """Side of a square that is as large as a pixel of ``field``, in arcsec; None where nothing tells it."""
+        return None if self.scale is None else float(np.sqrt(np.prod(self.scale.to_value(u.arcsec / u.pix))))
+
+    @property
     def facts(self) -> Facts:
         """What decides whether a network was trained on its like."""
         rows_columns = self.scale

@@ -90,7 +90,8 @@ class MemberTraining:
         for cube in cubes:
             patch = read_patch(cube, (SIDE, SIDE))
             images = torch.from_numpy(video(patch.field, patch.seconds))[np.newaxis]
-            bins.append(binned(flux_blocks(images, config.block), config.bin).half())
+            area = 1.0 if patch.pixel is None else (patch.pixel / config.pixel) ** 2
+            bins.append(binned(area * flux_blocks(images, config.block), config.bin).half())
         return cls(torch.cat(bins), **options)
 
     def __call__(self, rows: npt.NDArray[np.int_], labels: npt.NDArray[np.bool_]) -> Scorer:

@@ -13,7 +13,7 @@ from ndcube import NDCube
 from torch import Tensor
 from torch.nn import functional
 
-from sunpy_ml.emergence.networks import flux_blocks
+from sunpy_ml.emergence.networks import EmergenceEnsemble, flux_blocks
 from sunpy_ml.emergence.video import CADENCE, FRAMES, video
 from sunpy_ml.simulation.emergence import emergence_patch
 
@@ -35,6 +35,8 @@ _USUAL, _UNUSUAL = ((0.10, 0.25),), ((0.085, 0.10), (0.25, 0.30))
 # One pair in so many comes with a patch without any region, in the training.
 _QUIET = 5
 _MM_PER_DEGREE = 12.142
+# At the centre of the disk, from 1 au.
+_ARCSEC_PER_DEGREE = 16.74
 # Field counts as such above so much noise.
 _ABOVE = 3.0
 
@@ -64,9 +66,10 @@ class Part:
 PARTS = {
     "training": Part(0),
     "validation": Part(SEEDS, scored=True),
-    "test": Part(2 * SEEDS, scored=True),
+    # Earlier seeds of these two were looked at before the last choices were made.
+    "test": Part(5 * SEEDS // 2, scored=True),
     # What was not trained on: other scales, and with them sizes in pixels, and higher latitudes.
-    "elsewhere": Part(3 * SEEDS, _UNUSUAL, poleward=True, scored=True),
+    "elsewhere": Part(7 * SEEDS // 2, _UNUSUAL, poleward=True, scored=True),
 }
 
 
@@ -112,8 +115,8 @@ class Patches(NamedTuple):
     Parameters
     ----------
     blocks : torch.Tensor
-        (N, frames, 2, rows, columns): float16, flux in kilogauss; or uint8, as in the files, of which `flux_of` makes
-        flux.
+        (N, frames, 2, rows, columns): float16, flux in kilogauss and usual pixels, as the ensemble reads it; or uint8,
+        as in the files, of which `flux_of` makes kilogauss.
     facts : mapping of str to numpy.ndarray
         The fields of `Case`, and ``curve`` and ``cosines`` (N, frames): the unsigned flux above the noise along the
         line of sight in Mx, NaN where it is missing, and the cosine of the angle to the vertical.
@@ -121,6 +124,17 @@ class Patches(NamedTuple):
 
     blocks: Tensor
     facts: Mapping[str, Array]
+
+    @property
+    def areas(self) -> Tensor:
+        """Of a pixel, over that of a usual one, (N,)."""
+        usual = EmergenceEnsemble.Config.pixel / _ARCSEC_PER_DEGREE
+        return torch.from_numpy(self.facts["scale"] / usual).float().square()
+
+    def shown(self, block: int) -> Tensor:
+        """Of patches as in the files, the blocks of so many pixels on each side that the ensemble reads."""
+        flux = functional.avg_pool2d(flux_of(self.blocks).flatten(0, 1), block // FINE)
+        return (flux.unflatten(0, self.blocks.shape[:2]) * self.areas.view(-1, 1, 1, 1, 1)).half()
 
     def pairs(self) -> list[tuple[int, ...]]:
         """Patches in which flux emerges, each with those that share all but this."""
@@ -137,7 +151,8 @@ def read_chunks(paths: Sequence[Path], block: int | None = None, *, name: str = 
     paths : sequence of pathlib.Path
         The files.
     block : int, optional
-        Pixels of a block on each side, a multiple of 3; by default the blocks are as in the files.
+        Pixels of a block on each side, a multiple of 3, to be read as the ensemble is shown them; by default the blocks
+        are as in the files.
     name : {"blocks", "random", "gaps"}
         With all frames that there are, or with some left out.
     """
@@ -145,20 +160,18 @@ def read_chunks(paths: Sequence[Path], block: int | None = None, *, name: str = 
     facts: dict[str, list[Array]] = {}
     for path in paths:
         with np.load(path) as file:
-            roots = torch.from_numpy(file[name])
-            blocks.append(roots if block is None else _pooled(flux_of(roots), block // FINE).half())
-            for fact in [*Case.__annotations__, "curve", "cosines"]:
-                facts.setdefault(fact, []).append(file[fact])
+            part = Patches(
+                torch.from_numpy(file[name]), {fact: file[fact] for fact in [*Case.__annotations__, "curve", "cosines"]}
+            )
+        blocks.append(part.blocks if block is None else part.shown(block))
+        for fact, values in part.facts.items():
+            facts.setdefault(fact, []).append(values)
     return Patches(torch.cat(blocks), {fact: np.concatenate(values) for fact, values in facts.items()})
 
 
 def flux_of(roots: Tensor) -> Tensor:
     """Flux in kilogauss of its root on 255 steps."""
     return roots.float().div_(255).square_()
-
-
-def _pooled(flux: Tensor, size: int) -> Tensor:
-    return functional.avg_pool2d(flux.flatten(0, 1), size).unflatten(0, flux.shape[:2])
 
 
 def make_chunk(part: str, number: int, folder: Path, *, seed: int = SEED) -> Path:

@@ -4,8 +4,9 @@ They take videos (N, 225, 90, 90) in 0..1, 0.5 without field, and give logits (N
 each video as it would be if time stood still from a frame on, for every frame. This module knows tensors only.
 """
 
+import copy
 from dataclasses import dataclass
-from typing import cast
+from typing import Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -150,12 +151,13 @@ class EmergenceEnsemble(nn.Module):
 
     The flux of either polarity in blocks of pixels, and its mean over some frames, is fixed. What is learned is of
     single bins first, and over time then, so that a video that stands still needs little more than one that does not.
+    `of_pixels` tells how large pixels are, by which a region has the same flux at any scale.
 
     Parameters
     ----------
     config : EmergenceEnsemble.Config
         Members; frames of the videos and of a bin; pixels of a block on each side; channels of a bin, of the course
-        over time and of the evidence; and what is dropped in the training.
+        over time and of the evidence; what is dropped in the training; and the usual size of a pixel, in arcsec.
 
     Examples
     --------
@@ -180,10 +182,12 @@ class EmergenceEnsemble(nn.Module):
         channels: int = 24
         evidence: int = 16
         dropout: float = 0.1
+        pixel: float = 2.7
 
     def __init__(self, config: Config | None = None) -> None:
         super().__init__()
         self.config = config = config or self.Config()
+        self._area = 1.0
         if config.frames % config.bin:
             raise ValueError(f"bin: {config.frames} frames are no whole number of bins of {config.bin}.")
         sizes = (config.frames // config.bin, config.width, config.channels, config.evidence, config.dropout)
@@ -192,16 +196,25 @@ class EmergenceEnsemble(nn.Module):
         self.temperature: Tensor
         self.register_buffer("temperature", torch.ones(()))
 
+    def of_pixels(self, pixel: float) -> Self:
+        """The ensemble, with the same parameters, for videos with pixels of so many arcsec at the centre of the disk.
+
+        Without it they are taken to be of the usual size.
+        """
+        sized = copy.copy(self)
+        sized._area = (pixel / self.config.pixel) ** 2
+        return sized
+
     def forward(self, x: Tensor) -> Tensor:
         """Logits (N, members) of videos (N, 225, 90, 90)."""
-        return self.of_blocks(flux_blocks(x, self.config.block))
+        return self.of_blocks(self._area * flux_blocks(x, self.config.block))
 
     def held(self, x: Tensor) -> Tensor:
         """Logits (N, 225, members) of videos of which the frames after each one are replaced by it."""
-        return torch.stack([self.held_of_blocks(blocks) for blocks in flux_blocks(x, self.config.block)])
+        return torch.stack([self.held_of_blocks(self._area * blocks) for blocks in flux_blocks(x, self.config.block)])
 
     def of_blocks(self, blocks: Tensor) -> Tensor:
-        """Logits (N, members) of what `flux_blocks` makes of videos."""
+        """Logits (N, members) of what `flux_blocks` makes of videos, times the area of a pixel over the usual one."""
         bins = binned(blocks, self.config.bin)
         return torch.stack([member(bins) for member in self.members], dim=1) / self.temperature
 

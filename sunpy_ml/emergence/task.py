@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import astropy.units as u
+from torch import nn
 
 from sunpy_ml.emergence.answers import ask
 from sunpy_ml.emergence.cubes import Patch, read_patch
@@ -114,7 +115,7 @@ def detect_emergence(
     parts = _parts(patch, step)
     reports = [found.domain.check(part.facts) for part in parts]
     next((report for report in reports if not report), reports[0]).enforce(found.name, strict)
-    network = network_for(found, weights)
+    network = _sized(network_for(found, weights), patch.pixel)
     results = []
     for part, report in zip(parts, reports, strict=True):
         answers = ask(network, video(part.field, part.seconds), device=device, progress=progress)
@@ -126,6 +127,15 @@ def detect_emergence(
 def _shape(card: Card) -> tuple[int, int]:
     rows, columns = card.input.shape or (SIDE, SIDE)
     return rows, columns
+
+
+def _sized(network: nn.Module, pixel: float | None) -> nn.Module:
+    """The network for pixels of so many arcsec, where it asks for that."""
+    of_pixels = getattr(network, "of_pixels", None)
+    if pixel is None or not callable(of_pixels):
+        return network
+    sized: nn.Module = of_pixels(pixel)
+    return sized
 
 
 def _parts(patch: Patch, step: u.Quantity) -> list[Patch]:

@@ -197,6 +197,28 @@ def test_the_facts_are_those_of_the_pixels_of_the_network():
     assert wide.field_of_view[0] == 2 * wide.field_of_view[1]
 
 
+class Sized(Rise):
+    """Notes what it is told of its pixels."""
+
+    told = None
+
+    def of_pixels(self, pixel):
+        self.told = pixel
+        return self
+
+
+def test_a_network_that_asks_is_told_how_large_pixels_are():
+    network = Sized()
+    detect(growing_cube(shape=(180, 180)), network)
+    assert network.told == pytest.approx(2.009, rel=1e-3)
+    silent = growing_cube()
+    silent.wcs.wcs.ctype = ["LINEAR", "LINEAR", "TIME"]
+    silent.wcs.wcs.cunit = ["pix", "pix", "s"]
+    network = Sized()
+    detect(silent, network)
+    assert network.told is None
+
+
 def undated(cube):
     wcs = cube.wcs.deepcopy()
     wcs.wcs.dateref, wcs.wcs.mjdref = "", [0.0, 0.0]

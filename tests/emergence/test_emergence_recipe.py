@@ -19,8 +19,10 @@ from sunpy_ml.simulation.emergence import emergence_patch
 from sunpy_ml.training import list_recipes
 from sunpy_ml.weights import get_card, read_card
 
-# Of a pair: whether its first patch stands still from this frame on.
+# Of a pair: whether its first patch stands still from this frame on, and the size of a pixel over the usual one.
 LAST = [3, 31, 100, 224]
+SIZES = np.array([0.6, 1.0, 1.5, 1.8])
+USUAL = 2.7 / 16.74
 DAY = 86400 / CADENCE
 
 
@@ -53,13 +55,15 @@ def small(monkeypatch):
     monkeypatch.setattr(recipe, "simulate", simulate)
 
 
-def drawn(pairs=4, side=10):
+def drawn(side=10, sizes=(1.0,) * 4):
     """Blocks and facts as of a file, of chance."""
+    pairs = len(sizes)
     rng = np.random.default_rng(3)
     blocks = torch.from_numpy(rng.integers(0, 255, (2 * pairs, FRAMES, 2, side, side), dtype=np.uint8))
     kinds = np.array(["emerging", "emerged"] * pairs)
     tenth = np.where(kinds == "emerging", rng.uniform(3, 12, 2 * pairs), -5)
-    return Patches(blocks, {"seed": np.arange(2 * pairs) // 2, "kind": kinds, "tenth": tenth})
+    scale = USUAL * np.repeat(sizes, 2)
+    return Patches(blocks, {"seed": np.arange(2 * pairs) // 2, "kind": kinds, "tenth": tenth, "scale": scale})
 
 
 class NoChance:
@@ -80,12 +84,13 @@ class NoChance:
 
 @pytest.mark.parametrize("start_held", [False, True])
 def test_batches_are_videos_that_stand_still(start_held):
-    patches = drawn()
+    patches = drawn(sizes=SIZES)
     batches = Batches(patches, patches.pairs(), bin=5, block=6, size=4, seed=0)
     batches._rng = NoChance(start_held)
     batch = batches._batch(patches.pairs())
     blocks = (patches.blocks.float() / 255).square()
     blocks = torch.nn.functional.avg_pool2d(blocks.flatten(0, 1), 2).unflatten(0, blocks.shape[:2])
+    blocks = blocks * torch.from_numpy(np.repeat(SIZES, 2) ** 2).float().view(-1, 1, 1, 1, 1)
     if start_held:
         blocks[:, :UNSEEN] = blocks[:, UNSEEN : UNSEEN + 1].clone()
     still = blocks.clone()
@@ -106,16 +111,28 @@ def test_batches_repeat_and_differ_from_pass_to_pass():
     assert len(one) == len(first) == 2
     assert all(torch.equal(*images) for images in zip(one, (batch["image"] for batch in again), strict=True))
     assert not torch.equal(one[0], next(iter(first))["image"])
-    # Means over what is reflected at the edges stay between the extremes, and nothing is lost.
-    assert all(0.2 < float(image.mean()) < 0.45 for image in one)
+    # Means over what is reflected at the edges stay between the extremes, over the square of what enlarges them.
+    assert all(0.2 / 1.4**2 < float(image.mean()) < 0.45 * 1.6**2 for image in one)
+
+
+def test_a_region_has_the_same_flux_however_large_its_pixels_are():
+    patches = drawn(side=30, sizes=SIZES)
+    patches.blocks.zero_()
+    patches.blocks[..., 14:16, 14:16] = 255
+    batches = Batches(patches, patches.pairs(), 5, 6, 1, seed=0)
+    batches._rng = np.random.default_rng(5)
+    fluxes = torch.stack([batch["image"][0].sum() for _ in range(5) for batch in batches]).view(5, 4)
+    # In blocks of 6 pixels, of 3 in the files; the order of the pairs is of chance.
+    expected = torch.from_numpy(45 * 2 * SIZES**2).float().sort().values
+    torch.testing.assert_close(fluxes.sort(dim=1).values, expected.expand(5, 4), rtol=0.01, atol=0)
 
 
 def test_whole_pairs_keep_their_order():
-    patches = drawn()
+    patches = drawn(sizes=SIZES)
     whole = list(WholePairs(patches, patches.pairs(), bin=5, block=6, size=3))
     assert [len(batch["truth"]) for batch in whole] == [6, 2]
     assert whole[0]["truth"].tolist() == [1, 1, 1, 0, 0, 0]
-    blocks = (patches.blocks[7].float() / 255).square()
+    blocks = SIZES[3] ** 2 * (patches.blocks[7].float() / 255).square()
     expected = binned(torch.nn.functional.avg_pool2d(blocks, 2)[None], 5)[0]
     torch.testing.assert_close(whole[1]["image"][1], expected, atol=1e-3, rtol=0)
 
@@ -137,6 +154,19 @@ def test_the_loss_is_smaller_for_the_right_order():
     batch = {"truth": torch.tensor([1.0, 0.5, 0.0, 0.0])}
     right, wrong = (pair_loss(torch.tensor(logits), batch) for logits in ([2.0, 0.0, -2.0, 0.0], [-2.0, 0.0, 2.0, 0.0]))
     assert right < 0.6 < 1.5 < wrong
+
+
+def test_files_are_read_as_the_ensemble_is_shown_them(small, tmp_path):
+    path = make_chunk("validation", 0, tmp_path, seed=0)
+    read, found = (read_chunks([path], block) for block in (6, None))
+    network = SmallEnsemble().eval()
+    for number in (0, len(found.blocks) - 1):
+        part = Patches(found.blocks[number][None], {"scale": found.facts["scale"][number : number + 1]})
+        flux = torch.nn.functional.avg_pool2d(material.flux_of(part.blocks)[0], 2)
+        pixel = 16.74 * part.facts["scale"][0]
+        with torch.inference_mode():
+            sized = network.of_pixels(pixel)
+            torch.testing.assert_close(read.blocks[number].float(), sized._area * flux, rtol=2e-3, atol=1e-6)
 
 
 def test_missing_frames_do_not_cover_the_emergence():

@@ -36,6 +36,9 @@ def ensemble():
     return network
 
 
+CPU = torch.device("cpu"), torch.float32
+
+
 def noise(seed=0):
     return 0.3 + 0.4 * torch.rand(1, 30, 90, 90, generator=torch.Generator().manual_seed(seed))
 
@@ -142,6 +145,17 @@ def test_temperature_divides_the_logits(ensemble):
         after = ensemble(videos)
         ensemble.temperature.div_(2)
     assert torch.allclose(after, before / 2)
+
+
+def test_a_region_has_the_same_flux_in_pixels_of_any_size(ensemble):
+    video = noise()
+    # A quarter of the field in pixels four times as large.
+    weaker, sized = 0.5 + (video - 0.5) / 4, ensemble.of_pixels(2 * ensemble.config.pixel)
+    with torch.inference_mode():
+        for one, other in ((ensemble, sized), (ready(ensemble, *CPU), ready(sized, *CPU))):
+            torch.testing.assert_close(other(weaker), one(video), atol=1e-4, rtol=0)
+            torch.testing.assert_close(other.held(weaker), one.held(video), atol=1e-4, rtol=0)
+            assert (one(weaker) - one(video)).abs().min() > 1e-3
 
 
 def test_members_differ(ensemble):
