@@ -111,7 +111,8 @@ class Batches:
         """
         rng, count, fine = self._rng, bins.shape[-5], bins.shape[-1]
         reversed_, north, east = rng.random((3, count)) < 0.5
-        zooms = np.exp(self.varied * rng.uniform(*np.log(_ZOOMS), count))
+        smallest, largest = np.log(_ZOOMS)
+        zooms = np.exp(self.varied * rng.uniform(smallest, largest, count))
         room = self.varied * np.clip(0.5 - _FARTHEST * zooms, 0, _MOVED)
         coarse = fine * FINE // self.block
         rows, columns = (
