@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from sunpy_ml.emergence.material import FINE, Patches, flux_of
 from sunpy_ml.emergence.networks import binned
+from sunpy_ml.emergence.patch_files import FINE, Patches, flux_of
 from sunpy_ml.emergence.video import CADENCE, FRAMES, UNSEEN
 
 __all__ = ["Batches", "WholePairs", "averages", "pair_loss"]

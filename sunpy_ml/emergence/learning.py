@@ -90,7 +90,7 @@ class MemberTraining:
         for cube in cubes:
             patch = read_patch(cube, (SIDE, SIDE))
             images = torch.from_numpy(video(patch.field, patch.seconds))[np.newaxis]
-            area = 1.0 if patch.pixel is None else (patch.pixel / config.pixel) ** 2
+            area = 1.0 if patch.pixel is None else config.area(patch.pixel)
             bins.append(binned(area * flux_blocks(images, config.block), config.bin).half())
         return cls(torch.cat(bins), **options)
 

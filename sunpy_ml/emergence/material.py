@@ -1,23 +1,22 @@
-"""The simulated patches that the embedded ensemble is trained and scored on, as what its first stage makes of them."""
+"""How the patches are simulated that the embedded ensemble is trained and scored on."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import astropy.units as u
 import numpy as np
 import numpy.typing as npt
 import torch
 from ndcube import NDCube
-from torch import Tensor
-from torch.nn import functional
 
-from sunpy_ml.emergence.networks import EmergenceEnsemble, flux_blocks
+from sunpy_ml.emergence.networks import flux_blocks
+from sunpy_ml.emergence.patch_files import FINE, Case
 from sunpy_ml.emergence.video import CADENCE, FRAMES, video
 from sunpy_ml.simulation.emergence import emergence_patch
 
-__all__ = ["FINE", "PARTS", "SEED", "Case", "Part", "Patches", "flux_of", "make_chunk", "read_chunks", "thinned"]
+__all__ = ["PARTS", "SEED", "SEEDS", "Part", "make_chunk", "thinned"]
 
 Array = npt.NDArray[Any]
 
@@ -27,16 +26,12 @@ SEED = 1
 SEEDS = 1_000_000
 #: Seeds of a file of patches.
 CHUNK = 25
-#: Pixels of a block on each side, in the files.
-FINE = 3
 # The latitudes that are trained on end here, in degrees.
 _POLEWARD = 30.0
 _USUAL, _UNUSUAL = ((0.10, 0.25),), ((0.085, 0.10), (0.25, 0.30))
 # One pair in so many comes with a patch without any region, in the training.
 _QUIET = 5
 _MM_PER_DEGREE = 12.142
-# At the centre of the disk, from 1 au.
-_ARCSEC_PER_DEGREE = 16.74
 # Field counts as such above so much noise.
 _ABOVE = 3.0
 
@@ -53,6 +48,8 @@ class Part:
         Ranges of degrees per pixel, of which one is drawn.
     poleward : bool
         Whether it has latitudes above 30 degrees.
+    old_regions : float, optional
+        Mean number of old regions in a patch, if it is not the usual one.
     scored : bool
         Whether the patches come with frames missing as well, and what was there before the region is measured.
     """
@@ -60,6 +57,7 @@ class Part:
     first: int
     scales: tuple[tuple[float, float], ...] = _USUAL
     poleward: bool = False
+    old_regions: float | None = None
     scored: bool = False
 
 
@@ -68,110 +66,10 @@ PARTS = {
     "validation": Part(SEEDS, scored=True),
     # Earlier seeds of these two were looked at before the last choices were made.
     "test": Part(5 * SEEDS // 2, scored=True),
-    # What was not trained on: other scales, and with them sizes in pixels, and higher latitudes.
-    "elsewhere": Part(7 * SEEDS // 2, _UNUSUAL, poleward=True, scored=True),
+    # What was not trained on: other scales, and with them sizes in pixels, higher latitudes, and more old regions: at
+    # fine scales the curve of the flux alone would tell too much.
+    "elsewhere": Part(13 * SEEDS // 4, _UNUSUAL, poleward=True, old_regions=3.75, scored=True),
 }
-
-
-@dataclass(frozen=True)
-class Case:
-    """What is known of a patch.
-
-    Attributes
-    ----------
-    kind : str
-        ``"emerging"``, ``"emerged"`` or ``"quiet"``.
-    seed, month : int
-        Of the patch, and of the date drawn for it.
-    scale, latitude : float
-        In degrees per pixel, and degrees.
-    noise, missing, mu : float
-        In gauss; share of frames without data; mean over the others of the cosine of the angle to the vertical.
-    tenth, longitude : float
-        When 10 % of the flux has emerged, in days, and the distance of that place from the central meridian then.
-    flux : float
-        Largest of the regions, in Mx.
-    around : float
-        Mean unsigned field that the place has without the region then, in gauss.
-    """
-
-    kind: str
-    seed: int
-    month: int
-    scale: float
-    latitude: float
-    noise: float
-    missing: float
-    mu: float
-    tenth: float
-    longitude: float
-    flux: float
-    around: float
-
-
-class Patches(NamedTuple):
-    """Patches as the ensemble learns from them.
-
-    Parameters
-    ----------
-    blocks : torch.Tensor
-        (N, frames, 2, rows, columns): float16, flux in kilogauss and usual pixels, as the ensemble reads it; or uint8,
-        as in the files, of which `flux_of` makes kilogauss.
-    facts : mapping of str to numpy.ndarray
-        The fields of `Case`, and ``curve`` and ``cosines`` (N, frames): the unsigned flux above the noise along the
-        line of sight in Mx, NaN where it is missing, and the cosine of the angle to the vertical.
-    """
-
-    blocks: Tensor
-    facts: Mapping[str, Array]
-
-    @property
-    def areas(self) -> Tensor:
-        """Of a pixel, over that of a usual one, (N,)."""
-        usual = EmergenceEnsemble.Config.pixel / _ARCSEC_PER_DEGREE
-        return torch.from_numpy(self.facts["scale"] / usual).float().square()
-
-    def shown(self, block: int) -> Tensor:
-        """Of patches as in the files, the blocks of so many pixels on each side that the ensemble reads."""
-        flux = functional.avg_pool2d(flux_of(self.blocks).flatten(0, 1), block // FINE)
-        return (flux.unflatten(0, self.blocks.shape[:2]) * self.areas.view(-1, 1, 1, 1, 1)).half()
-
-    def pairs(self) -> list[tuple[int, ...]]:
-        """Patches in which flux emerges, each with those that share all but this."""
-        seeds, kinds = self.facts["seed"], self.facts["kind"]
-        found = (np.flatnonzero(seeds == seed) for seed in np.unique(seeds))
-        return [tuple(int(i) for i in sorted(same, key=lambda i: kinds[i] != "emerging")) for same in found]
-
-
-def read_chunks(paths: Sequence[Path], block: int | None = None, *, name: str = "blocks") -> Patches:
-    """Read patches from the files of `make_chunk`.
-
-    Parameters
-    ----------
-    paths : sequence of pathlib.Path
-        The files.
-    block : int, optional
-        Pixels of a block on each side, a multiple of 3, to be read as the ensemble is shown them; by default the blocks
-        are as in the files.
-    name : {"blocks", "random", "gaps"}
-        With all frames that there are, or with some left out.
-    """
-    blocks: list[Tensor] = []
-    facts: dict[str, list[Array]] = {}
-    for path in paths:
-        with np.load(path) as file:
-            part = Patches(
-                torch.from_numpy(file[name]), {fact: file[fact] for fact in [*Case.__annotations__, "curve", "cosines"]}
-            )
-        blocks.append(part.blocks if block is None else part.shown(block))
-        for fact, values in part.facts.items():
-            facts.setdefault(fact, []).append(values)
-    return Patches(torch.cat(blocks), {fact: np.concatenate(values) for fact, values in facts.items()})
-
-
-def flux_of(roots: Tensor) -> Tensor:
-    """Flux in kilogauss of its root on 255 steps."""
-    return roots.float().div_(255).square_()
 
 
 def make_chunk(part: str, number: int, folder: Path, *, seed: int = SEED) -> Path:
@@ -198,7 +96,7 @@ def _patches(part: Part, seed: int) -> Iterator[tuple[Case, dict[str, Array]]]:
     small = emergence_patch("quiet", shape=(8, 8), frames=40, cadence=9 * u.h, seed=seed)
     if abs(small.meta["latitude"].value) > _POLEWARD and not part.poleward:
         return
-    options: dict[str, Any] = {"scale": scale * u.deg / u.pix, "seed": seed}
+    options: dict[str, Any] = {"scale": scale * u.deg / u.pix, "old_regions": part.old_regions, "seed": seed}
     kinds = ["emerging", "emerged"] + (["quiet"] if not part.scored and seed % _QUIET == 0 else [])
     try:
         cubes = {kind: emergence_patch(kind, **options) for kind in kinds}

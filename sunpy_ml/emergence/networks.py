@@ -184,6 +184,10 @@ class EmergenceEnsemble(nn.Module):
         dropout: float = 0.1
         pixel: float = 2.7
 
+        def area(self, pixel: float) -> float:
+            """Of a pixel of so many arcsec, over that of a usual one."""
+            return (pixel / self.pixel) ** 2
+
     def __init__(self, config: Config | None = None) -> None:
         super().__init__()
         self.config = config = config or self.Config()
@@ -202,7 +206,7 @@ class EmergenceEnsemble(nn.Module):
         Without it they are taken to be of the usual size.
         """
         sized = copy.copy(self)
-        sized._area = (pixel / self.config.pixel) ** 2
+        sized._area = self.config.area(pixel)
         return sized
 
     def forward(self, x: Tensor) -> Tensor:

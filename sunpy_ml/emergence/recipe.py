@@ -24,8 +24,9 @@ from sunpy import log
 from torch import nn
 
 from sunpy_ml.emergence.batches import Batches, WholePairs, pair_loss
-from sunpy_ml.emergence.material import SEED, Patches, make_chunk, read_chunks
+from sunpy_ml.emergence.material import SEED, make_chunk
 from sunpy_ml.emergence.networks import EmergenceEnsemble
+from sunpy_ml.emergence.patch_files import Patches, read_chunks
 from sunpy_ml.emergence.scores import calibrate, centre, score, time_bias
 from sunpy_ml.training import NetworkTraining, complete_card, fit, one_thread
 
@@ -36,7 +37,7 @@ NAME = "bipole-emergence-1"
 #: largest learning rate of each; pairs of a batch.
 EPOCHS, VARIED_EPOCHS, RATES, PAIRS = 10, 5, (5e-3, 2.5e-3), 12
 #: Files of patches of each part.
-FILES = {"training": 55, "validation": 6, "test": 10, "elsewhere": 8}
+FILES = {"training": 55, "validation": 6, "test": 10, "elsewhere": 12}
 #: Months that validate, in turn; as published, but that November and December are trained on.
 BLOCKS = ((1, 2), (3, 4), (5, 6), (7, 8), (9, 10))
 

@@ -16,8 +16,9 @@ from sunpy import log
 from torch import Tensor
 
 from sunpy_ml.emergence.learning import MemberTraining
-from sunpy_ml.emergence.material import Patches, make_chunk, read_chunks
+from sunpy_ml.emergence.material import make_chunk
 from sunpy_ml.emergence.networks import EmergenceEnsemble, binned
+from sunpy_ml.emergence.patch_files import Patches, read_chunks
 from sunpy_ml.emergence.relabelling import relabel
 from sunpy_ml.emergence.video import CADENCE
 from sunpy_ml.training import wilson_interval

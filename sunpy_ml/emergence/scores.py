@@ -12,8 +12,8 @@ from scipy.special import expit
 from torch import Tensor, nn
 
 from sunpy_ml.emergence.baselines import fit_regression, scalars, steepest_day
-from sunpy_ml.emergence.material import Patches, read_chunks
 from sunpy_ml.emergence.networks import EmergenceEnsemble
+from sunpy_ml.emergence.patch_files import Patches, read_chunks
 from sunpy_ml.emergence.timing import steepest_rise
 from sunpy_ml.emergence.video import CADENCE, UNSEEN
 from sunpy_ml.training import calibration_score, proportion_score
@@ -26,7 +26,7 @@ Array = npt.NDArray[Any]
 TESTS = {
     "test": "simulated pairs of other seeds",
     "elsewhere": "simulated pairs of other seeds, at scales of 0.085-0.10 and 0.25-0.30 deg per pixel, at which "
-    "nothing was simulated for the training",
+    "nothing was simulated for the training, with a quarter more old regions",
 }
 # Emergences in a part of which the time is scored, and on which the bias is fixed.
 _TIMED = 40

@@ -12,8 +12,9 @@ from safetensors.torch import load_file
 from sunpy_ml.emergence import material, recipe, scores
 from sunpy_ml.emergence.baselines import SCALARS, fit_regression, scalars, steepest_day
 from sunpy_ml.emergence.batches import Batches, WholePairs, averages, pair_loss
-from sunpy_ml.emergence.material import PARTS, Patches, make_chunk, read_chunks, thinned
+from sunpy_ml.emergence.material import PARTS, make_chunk, thinned
 from sunpy_ml.emergence.networks import EmergenceEnsemble, binned
+from sunpy_ml.emergence.patch_files import Patches, read_chunks
 from sunpy_ml.emergence.video import CADENCE, FRAMES, UNSEEN
 from sunpy_ml.simulation.emergence import emergence_patch
 from sunpy_ml.training import list_recipes

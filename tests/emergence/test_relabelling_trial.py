@@ -5,7 +5,8 @@ import pytest
 import torch
 from astropy.table import Table
 
-from sunpy_ml.emergence.material import SEED, Case, Patches
+from sunpy_ml.emergence.material import SEED
+from sunpy_ml.emergence.patch_files import Case, Patches
 from sunpy_ml.emergence.relabelling_trial import WAYS, circumstances, planted, relabelling_trial, trial_log
 
 SEEDS = 24

@@ -47,6 +47,16 @@ def test_parameters_are_listed_with_their_sources():
     assert all(any(word in row["source"] for word in ("doi:", "Sol. Phys.", "modelling choice")) for row in table)
 
 
+def test_old_regions_are_as_many_as_asked_for():
+    """Little unsigned flux without, more with many; the region that emerges is the same."""
+    none, usual, many = (emergence_patch("emerging", seed=3, old_regions=count, **COARSE) for count in (0, None, 12))
+    sums = [np.nansum(np.abs(cube.data)) for cube in (none, usual, many)]
+    assert sums[0] < sums[1] < sums[2]
+    assert sums[2] > 1.5 * sums[0]
+    assert none.meta["t10"] == many.meta["t10"]
+    assert np.array_equal(none.meta["flux"], many.meta["flux"])
+
+
 def test_cube():
     cube = emergence_patch("emerging", seed=3, time="2000-01-01", **COARSE)
     assert cube.shape == (45, 90, 90)
@@ -303,6 +313,7 @@ def test_fast_enough_to_train_with():
         ({"cadence": -1 * u.h}, ValueError, "cadence is"),
         ({"cadence": 1 * u.m}, u.UnitsError, "cadence"),
         ({"scale": 0 * u.deg / u.pix}, ValueError, "scale is"),
+        ({"old_regions": -1}, ValueError, "old_regions is -1: give a finite number"),
     ],
 )
 def test_errors_name_argument_and_cure(options, error, message):

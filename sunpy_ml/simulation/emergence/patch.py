@@ -49,6 +49,7 @@ def emergence_patch(
     cadence: u.Quantity[u.min] = 96 * u.min,
     instrument: str | None = None,
     radial: bool = False,
+    old_regions: float | None = None,
     time: Any = "2001-03-01T00:00:00",
     seed: int = 0,
 ) -> NDCube:
@@ -75,6 +76,8 @@ def emergence_patch(
         Whose noise and scale the field has; drawn unless given.
     radial : bool
         Divide the field by the cosine of the angle between the line of sight and the vertical.
+    old_regions : float, optional
+        Mean number of regions in the patch that are old at the first frame; by default that of the parameters.
     time : str, `~astropy.time.Time` or `~datetime.datetime`
         Of the first frame.
     seed : int
@@ -117,6 +120,9 @@ def emergence_patch(
     '2001-03-06'
     """
     view_options = _checked(kind, shape, scale, frames, cadence, instrument)
+    old_regions = value("old_regions") if old_regions is None else old_regions
+    if not 0 <= old_regions < np.inf:
+        raise ValueError(f"old_regions is {old_regions}: give a finite number, at least 0")
     start = parse_time(time)
     streams = dict(zip(_PARTS, np.random.default_rng(seed).spawn(len(_PARTS)), strict=True))
     setting = streams["setting"]
@@ -132,7 +138,7 @@ def emergence_patch(
         raise ValueError(f"frames is {frames} at {cadence}: all of them are lost; give more, or another seed")
     regions = _regions(kind, streams, view, int(cycle), float(view.days[~lost][-1]))
     elements = together(
-        *_surroundings(streams, view, int(cycle)), *(bipole_elements(each, view.days) for each in regions)
+        *_surroundings(streams, view, int(cycle), old_regions), *(bipole_elements(each, view.days) for each in regions)
     )
     field = field_frames(carried(elements, view.days, view.latitude), view, blur)
     seen = observed(streams["instrument"], field, view, instrument, radial)
@@ -207,12 +213,14 @@ def _place(rng: np.random.Generator, view: View, part: float = 0.35) -> tuple[fl
     return float(x), float(y)
 
 
-def _surroundings(streams: dict[str, np.random.Generator], view: View, cycle: int) -> list[Elements]:
+def _surroundings(
+    streams: dict[str, np.random.Generator], view: View, cycle: int, old_regions: float
+) -> list[Elements]:
     """Draw what both kinds of patches have: network, old regions and ephemeral ones."""
     width = tuple(size * view.pixel + 2 * _BEYOND for size in view.shape[::-1])
     parts = [draw_network(streams["network"], view.days, (width[0], width[1]))]
     old = streams["old"]
-    for _ in range(old.poisson(value("old_regions"))):
+    for _ in range(old.poisson(old_regions)):
         region = draw_bipole(old, *_place(old, view, 0.5), view.latitude, cycle, flux="old_flux")
         parts.append(bipole_elements(region._replace(onset=-region.rise - draw(old, "old_age")), view.days))
     small = streams["ephemerals"]
