@@ -209,6 +209,22 @@ def make(
         workers,
         seed,
     )
+    rate, trained = _best(setting, learning_rates, out, name, resume, options)
+    card = _card(published, name, setting, rate, observed[training], split, validated_on)
+    result = evaluate(
+        trained,
+        setting.validation,
+        card=card,
+        data=f"the {len(validation)} validation images of this training ({split})",
+        batch_size=batch,
+    )
+    return write_outcome(trained, result, out)
+
+
+def _best(
+    setting: _Setting, learning_rates: Sequence[float], out: Path, name: str, resume: bool, options: Mapping[str, Any]
+) -> tuple[float, nn.Module]:
+    """Train at each learning rate, draw the learning curves, and return the best rate and network."""
     best: tuple[float, float, nn.Module] = (math.inf, math.nan, nn.Identity())
     for rate in learning_rates:
         folder = out / f"{name}-lr-{rate:g}"
@@ -220,18 +236,8 @@ def make(
         if loss < best[0]:
             best = loss, rate, trained
     if not math.isfinite(best[0]):
-        raise ValueError(
-            f"learning_rates: with {list(learning_rates)} the validation loss is never a number; try less."
-        )
-    card = _card(published, name, setting, best[1], observed[training], split, validated_on)
-    result = evaluate(
-        best[2],
-        setting.validation,
-        card=card,
-        data=f"the {len(validation)} validation images of this training ({split})",
-        batch_size=batch,
-    )
-    return write_outcome(best[2], result, out)
+        raise ValueError(f"learning_rates: with {list(learning_rates)} validation loss is never a number; try less.")
+    return best[1], best[2]
 
 
 def _split(split: str, labels: npt.NDArray[Any], observed: QTable) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:

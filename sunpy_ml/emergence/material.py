@@ -16,14 +16,16 @@ from sunpy_ml.emergence.patch_files import FINE, Case
 from sunpy_ml.emergence.video import CADENCE, FRAMES, video
 from sunpy_ml.simulation.emergence import emergence_patch
 
-__all__ = ["PARTS", "SEED", "SEEDS", "Part", "make_chunk", "thinned"]
+__all__ = ["ALL_SEEDS", "PARTS", "SEED", "SEEDS", "Part", "make_chunk", "thinned"]
 
 Array = npt.NDArray[Any]
 
 #: Of all chance, unless another is asked for. Patches of 0 were looked at while the simulation was made.
 SEED = 1
-#: Seeds of a part of the material; the next part begins so much later.
+#: Seeds of a part of the material at most.
 SEEDS = 1_000_000
+#: Seeds of all parts; those of another seed of all chance begin so much later.
+ALL_SEEDS = 4 * SEEDS
 #: Seeds of a file of patches.
 CHUNK = 25
 # The latitudes that are trained on end here, in degrees.
@@ -66,9 +68,9 @@ PARTS = {
     "validation": Part(SEEDS, scored=True),
     # Earlier seeds of these two were looked at before the last choices were made.
     "test": Part(5 * SEEDS // 2, scored=True),
-    # What was not trained on: other scales, and with them sizes in pixels, higher latitudes, and more old regions: at
-    # fine scales the curve of the flux alone would tell too much.
-    "elsewhere": Part(13 * SEEDS // 4, _UNUSUAL, poleward=True, old_regions=3.75, scored=True),
+    # What was not trained on: other scales, and with them sizes in pixels, and higher latitudes; and more old regions.
+    "elsewhere": Part(7 * SEEDS // 2, _UNUSUAL, poleward=True, scored=True),
+    "crowded": Part(15 * SEEDS // 4, _UNUSUAL, poleward=True, old_regions=4.5, scored=True),
 }
 
 
@@ -78,7 +80,7 @@ def make_chunk(part: str, number: int, folder: Path, *, seed: int = SEED) -> Pat
     if path.is_file():
         return path
     chosen = PARTS[part]
-    begin = chosen.first + len(PARTS) * SEEDS * seed + CHUNK * number
+    begin = chosen.first + ALL_SEEDS * seed + CHUNK * number
     made = [made for one in range(begin, begin + CHUNK) for made in _patches(chosen, one)]
     arrays = {name: np.stack([each[1][name] for each in made]) for name in made[0][1]}
     facts = {name: np.array([asdict(each[0])[name] for each in made]) for name in asdict(made[0][0])}

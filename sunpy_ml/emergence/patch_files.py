@@ -79,7 +79,7 @@ class Patches(NamedTuple):
     def areas(self) -> Tensor:
         """Of a pixel, over that of a usual one, (N,)."""
         area = EmergenceEnsemble.Config().area
-        return torch.tensor([area(_ARCSEC_PER_DEGREE * scale) for scale in self.facts["scale"]])
+        return torch.tensor([area(_ARCSEC_PER_DEGREE * scale) for scale in self.facts["scale"]], dtype=torch.float32)
 
     def shown(self, block: int) -> Tensor:
         """Of patches as in the files, the blocks of so many pixels on each side that the ensemble reads."""

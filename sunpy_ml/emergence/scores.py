@@ -26,7 +26,9 @@ Array = npt.NDArray[Any]
 TESTS = {
     "test": "simulated pairs of other seeds",
     "elsewhere": "simulated pairs of other seeds, at scales of 0.085-0.10 and 0.25-0.30 deg per pixel, at which "
-    "nothing was simulated for the training, with a quarter more old regions",
+    "nothing was simulated for the training",
+    "crowded": "simulated pairs of other seeds with 1.5 times as many old regions, at scales of 0.085-0.10 and "
+    "0.25-0.30 deg per pixel, at which nothing was simulated for the training",
 }
 # Emergences in a part of which the time is scored, and on which the bias is fixed.
 _TIMED = 40
@@ -112,7 +114,7 @@ def score(
     training : Patches
         What the network was trained on, for what it is compared with.
     files : mapping of str to sequence of pathlib.Path
-        Of the parts ``"validation"``, ``"test"`` and ``"elsewhere"``.
+        Of the parts ``"validation"``, ``"test"``, ``"elsewhere"`` and ``"crowded"``.
     """
     paired = training.facts["kind"] != "quiet"
     regression = fit_regression(_scalars(training)[paired], _truth(training)[paired])

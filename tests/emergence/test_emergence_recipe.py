@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from sunpy_ml.emergence import material, recipe, scores
+from sunpy_ml.emergence import material, patch_files, recipe, scores
 from sunpy_ml.emergence.baselines import SCALARS, fit_regression, scalars, steepest_day
 from sunpy_ml.emergence.batches import Batches, WholePairs, averages, pair_loss
 from sunpy_ml.emergence.material import PARTS, make_chunk, thinned
@@ -163,7 +163,7 @@ def test_files_are_read_as_the_ensemble_is_shown_them(small, tmp_path):
     network = SmallEnsemble().eval()
     for number in (0, len(found.blocks) - 1):
         part = Patches(found.blocks[number][None], {"scale": found.facts["scale"][number : number + 1]})
-        flux = torch.nn.functional.avg_pool2d(material.flux_of(part.blocks)[0], 2)
+        flux = torch.nn.functional.avg_pool2d(patch_files.flux_of(part.blocks)[0], 2)
         pixel = 16.74 * part.facts["scale"][0]
         with torch.inference_mode():
             sized = network.of_pixels(pixel)

@@ -10,7 +10,7 @@ from ndcube import NDCube
 
 from sunpy_ml import detect_emergence
 from sunpy_ml.emergence.answers import views
-from sunpy_ml.emergence.material import PARTS, SEEDS
+from sunpy_ml.emergence.material import ALL_SEEDS, PARTS, SEEDS
 from sunpy_ml.emergence.material import SEED as MATERIAL
 from sunpy_ml.emergence.networks import EmergenceEnsemble
 from sunpy_ml.emergence.video import CADENCE, video
@@ -46,7 +46,7 @@ def test_the_card_tells_all_scores_with_their_intervals():
     card = get_card(NAME)
     scores = {(metric.name, metric.data): metric for metric in card.metrics}
     data = sorted({data for _, data in scores})
-    assert len(data) == 2
+    assert len(data) == 3
     for each in data:
         names = {name for name, of in scores if of == each}
         assert {
@@ -65,7 +65,7 @@ def test_the_card_tells_all_scores_with_their_intervals():
 @pytest.mark.slow
 def test_it_tells_pairs_apart(network):
     """Patches that share all but the event, of seeds that nothing else uses."""
-    assert all(part.first + (1 + MATERIAL * len(PARTS)) * SEEDS < SEED for part in PARTS.values())
+    assert all(part.first + SEEDS + MATERIAL * ALL_SEEDS < SEED for part in PARTS.values())
     right = []
     for seed in range(SEED, SEED + 10):
         for kind in ("emerging", "emerged"):
