@@ -1,4 +1,4 @@
-"""The batches of the training: pieces of pairs, turned."""
+"""The batches of the training: pieces of pairs, turned, with what is known of their motion without learning."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from sunpy_ml.flows.material import Pair
+from sunpy_ml.flows.networks import ShiftNetwork
 
 __all__ = ["Batches", "with_planes"]
 
@@ -41,6 +42,7 @@ class Batches:
 
     def __post_init__(self) -> None:
         self._rng = np.random.default_rng(self.seed)
+        self._rough: dict[int, Tensor] = {}
 
     def __len__(self) -> int:
         return self.steps
@@ -48,10 +50,15 @@ class Batches:
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
         for _ in range(self.steps):
             chosen = self._rng.choice(len(self.pairs), self.size, p=self.chances)
-            images, velocities, known = zip(*(self._drawn(self.pairs[index]) for index in chosen), strict=True)
+            images, velocities, known = zip(*(self._drawn(int(index)) for index in chosen), strict=True)
             yield {"image": torch.stack(images), "velocity": torch.stack(velocities), "known": torch.stack(known)}
 
-    def _drawn(self, pair: Pair) -> tuple[Tensor, Tensor, Tensor]:
+    def _drawn(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
+        pair = self.pairs[index]
+        if index not in self._rough:
+            # The same at each pass, and for the whole image better than for a piece of it.
+            rough = ShiftNetwork.rough(with_planes(pair.frames, pair.pixel, pair.cadence)[None])[0]
+            self._rough[index] = rough.half()
         top, left = (int(self._rng.integers(0, length - self.crop + 1)) for length in pair.known.shape)
         swapped, signs = self._rng.random() < 0.5, self._rng.choice((1, -1), 2)
 
@@ -60,6 +67,10 @@ class Batches:
             cut = cut.transpose(-1, -2) if swapped else cut
             return cut.flip([dim for dim, sign in zip((-1, -2), signs, strict=True) if sign < 0])
 
-        velocity = piece(pair.velocity)
-        velocity = (velocity.flip(0) if swapped else velocity) * torch.tensor(signs)[:, None, None]
-        return with_planes(piece(pair.frames), pair.pixel, pair.cadence), velocity.float(), piece(pair.known)
+        def turned(vectors: Tensor) -> Tensor:
+            cut = piece(vectors)
+            return (cut.flip(0) if swapped else cut) * torch.tensor(signs)[:, None, None]
+
+        rough = self._rough[index].float()
+        given = [with_planes(piece(pair.frames), pair.pixel, pair.cadence), turned(rough[:2]), turned(rough[2:4])]
+        return torch.cat([*given, piece(rough[4:])]).float(), turned(pair.velocity).float(), piece(pair.known)

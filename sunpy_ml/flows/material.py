@@ -40,13 +40,19 @@ _SIDE, _TOGETHER = 160, 8
 # Width of the diffraction pattern, wavelength over diameter, in pixels: 2 is critical sampling.
 _BLUR = (1.4, 3.2)
 _OBSCURATION = 0.2
-# How often pixels are finer than this, in km, where granules have most to tell; and how often frames change little.
-_FINE, _FINER = 80.0, 0.6
-_CHANGE, _LITTLE, _STEADY = (0.95, 1.0), (0.99, 1.0), 0.4
+# How often pixels are finer than this, in km, where granules have most to tell.
+_FINE, _FINER = 80.0, 0.85
+# Correlations of frames, of which one is as frequent as another: nothing changes but for noise, little does, much does.
+_CORRELATIONS = ((1.0, 1.0), (0.985, 1.0), (0.95, 1.0))
+_NOISE = (1e-3, 2e-2)
+# Least and largest rms of the speed in km/s: how fast flows are tells the network how much of what it sees is noise.
+_SPEED = (0.4, 2.0)
 # Of flows that follow granules as much the brightness as the motion would be learned, and taken for it elsewhere.
-_MIXTURE = {"unrelated": 0.75, "diverging": 0.05, "converging": 0.05, "uniform": 0.1, "still": 0.05}
-# How often flows have no more than can be seen in them, and where the energy of these is, in Mm.
-_RESOLVED, _LARGEST = 0.65, (0.8, 8.0)
+_MIXTURE = {"unrelated": 0.65, "diverging": 0.05, "converging": 0.05, "uniform": 0.15, "still": 0.1}
+# How often flows have no more than can be seen in them: parts at equal distances in the logarithm of the scale, the
+# smallest of at least so many Mm and pixels and at most twice that; their largest number; how they rise and fall off.
+_RESOLVED, _LEAST, _SEEN, _LARGEST = 0.9, 0.8, 16, 24.0
+_PARTS, _RISE, _FALL = 4, (0.5, 3.0), 8.0
 # How often each source is drawn: drawn granules, and the list of `sources` by name.
 _DRAWN, _SHARES = 3.0, {"MHD": 3.0, "SUN": 1.5, "Hin": 0.5, "HMI": 0.25}
 # Convection: minutes that are watched, of which those to train on, and frames that pairs are apart.
@@ -118,17 +124,19 @@ def training_pairs(data: Path, count: int, seed: int) -> Iterator[Pair]:
         )
         pixel = math.exp(rng.uniform(math.log(finest), math.log(coarsest)))
         longest = min(CADENCE[1], FASTEST_STEP * pixel)
-        cadence = np.exp(rng.uniform(math.log(CADENCE[0]), math.log(longest), _TOGETHER))
+        cadence = rng.uniform(CADENCE[0], longest, _TOGETHER)
+        speed = math.exp(rng.uniform(*np.log(_SPEED)))
         blur = partial(seen_through, rng.uniform(*_BLUR)) if source is None or not source.seen else None
         pairs = draw_pairs(
             _images(source, pixel, rng),
             pixel=pixel * u.km,
             cadence=cadence * u.s,
-            rms=(0.3, 2.5) * u.km / u.s,
+            rms=[speed, speed] * u.km / u.s,
             mixture=_MIXTURE,
-            parts=_parts(rng),
+            parts=_parts(rng, pixel),
             rotation=(0, 1),
-            correlation=_LITTLE if rng.random() < _STEADY else _CHANGE,
+            correlation=_CORRELATIONS[rng.integers(len(_CORRELATIONS))],
+            noise=_NOISE,
             instrument=blur,
             seed=int(rng.integers(2**62)),
         )
@@ -142,12 +150,17 @@ def training_pairs(data: Path, count: int, seed: int) -> Iterator[Pair]:
             )
 
 
-def _parts(rng: np.random.Generator) -> Sequence[FlowPart]:
-    """The Sun's spectrum, or one that falls off so steeply that nothing in it is too small to be followed."""
+def _parts(rng: np.random.Generator, pixel: float) -> Sequence[FlowPart]:
+    """The Sun's spectrum, or parts that fall off so steeply that nothing in them is too small to be followed."""
     if rng.random() > _RESOLVED:
         return SOLAR_SPECTRUM
-    scale = math.exp(rng.uniform(*np.log(_LARGEST)))
-    return (FlowPart(scale * u.Mm, share=1.0, rise=2.0, fall=8.0),)
+    least = max(_LEAST, _SEEN * pixel / 1e3)
+    smallest = least * 2 ** rng.uniform()
+    largest = math.exp(rng.uniform(math.log(smallest), math.log(_LARGEST)))
+    return [
+        FlowPart(scale * u.Mm, share=1.0, rise=rng.uniform(*_RISE), fall=_FALL)
+        for scale in np.geomspace(smallest, largest, int(rng.integers(1, _PARTS + 1)))
+    ]
 
 
 def write_pairs(pairs: Sequence[Pair], path: Path) -> None:

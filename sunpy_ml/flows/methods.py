@@ -14,7 +14,7 @@ from sunpy_ml.flows.correlation import Window, track
 from sunpy_ml.flows.material import Pair
 from sunpy_ml.flows.networks import ShiftNetwork
 
-__all__ = ["Method", "correlation_tracking", "network_answer", "optical_flow"]
+__all__ = ["Method", "correlation_tracking", "network_answer", "optical_flow", "probable_displacement"]
 
 Method = Callable[[Pair], Tensor]
 
@@ -24,13 +24,18 @@ _FASTEST = 4.5
 _MULTIPLE = 16
 
 
-def network_answer(network: ShiftNetwork, pair: Pair) -> Tensor:
-    """Velocity and its standard deviation, (4, H, W) in km/s."""
+def network_answer(network: Callable[[Tensor], Tensor], pair: Pair) -> Tensor:
+    """Velocity and, if the network tells it, its standard deviation, (2 or 4, H, W) in km/s."""
     rows, columns = pair.known.shape
     images = with_planes(pair.frames, pair.pixel, pair.cadence)[None]
     images = F.pad(images, (0, -columns % _MULTIPLE, 0, -rows % _MULTIPLE), mode="replicate")
     with torch.inference_mode():
         return network(images)[0, :, :rows, :columns] * (pair.pixel / pair.cadence)
+
+
+def probable_displacement(pair: Pair) -> Tensor:
+    """What the network starts from, before anything is learned."""
+    return network_answer(ShiftNetwork.rough, pair)[:2]
 
 
 def correlation_tracking(window: float) -> Method:

@@ -28,9 +28,10 @@ from sunpy_ml.training import NetworkTraining, complete_card, fit, one_thread
 __all__ = ["RECIPES", "make", "train"]
 
 NAME = "granulation-flow-1"
-EPOCHS, STEPS, BATCH, CROP = 44, 100, 6, 96
+#: Passes of the training, batches of a pass, pieces of a batch, and their side.
+EPOCHS, STEPS, BATCH, CROP = 50, 100, 6, 96
 #: Pairs of a file, and files: each is of a seed of its own.
-PAIRS, FILES = 456, 4
+PAIRS, FILES = 456, 20
 #: How often a pair is of convection.
 CONVECTION = 0.08
 

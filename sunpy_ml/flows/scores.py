@@ -13,7 +13,7 @@ from torch import Tensor
 
 from sunpy_ml.flows.heldout import CORRELATIONS, moved_pairs, same_flow_pairs, shifted_pair
 from sunpy_ml.flows.material import Pair, convection_pairs
-from sunpy_ml.flows.methods import Method, correlation_tracking, network_answer, optical_flow
+from sunpy_ml.flows.methods import Method, correlation_tracking, network_answer, optical_flow, probable_displacement
 from sunpy_ml.flows.networks import ShiftNetwork
 from sunpy_ml.simulation.convection import ConvectionRun
 
@@ -93,6 +93,7 @@ def _compared(pairs: Sequence[Pair], network: Method, label: str) -> Scores:
     """The network beside correlation tracking and optical flow, each at its best window."""
     methods: Mapping[str, Mapping[str, Method]] = {
         "lct_flow": {f"window of {window} Mm": correlation_tracking(window) for window in WINDOWS},
+        "the most probable displacement": {"nothing learned": probable_displacement},
         "optical flow (ILK)": {f"radius of {radius} px": optical_flow(radius) for radius in RADII},
     }
     own = [network(pair) for pair in pairs]

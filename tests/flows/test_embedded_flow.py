@@ -73,7 +73,8 @@ def test_real_granulation_moves_as_it_was_moved(imax, displacement, angle):
 @pytest.mark.parametrize("speed", [0.5, 3.0])
 def test_slow_and_fast_shifts_of_real_granulation(imax, speed):
     pixels = speed * CADENCE / (SCALE * KM_PER_ARCSEC)
-    given = shifted(imax, (0.6 * pixels, 0.8 * pixels), np.s_[300:500, 150:350])
+    noise = np.random.default_rng(0).normal(0, 0.005 * imax.mean(), (2, 200, 200))
+    given = shifted(imax, (0.6 * pixels, 0.8 * pixels), np.s_[300:500, 150:350]) + noise
     mean = found(maps(given))[INNER].mean(axis=(1, 2))
     assert np.hypot(*(mean - [0.6 * speed, 0.8 * speed])) < 0.05 * speed
 
@@ -129,15 +130,14 @@ def test_without_the_average_it_turns_nearly_so(frames):
 
     straight = field(frames)[:2]
     difference = turned(frames, field)[:2] - straight
-    assert np.sqrt(np.square(difference).mean()) < 0.2 * np.sqrt(np.square(straight).mean())
+    assert np.sqrt(np.square(difference).mean()) < 0.05 * np.sqrt(np.square(straight).mean())
 
 
-def test_tiles_give_what_the_whole_gives():
+def test_tiles_give_nearly_what_the_whole_gives():
+    """Spectra are measured in each tile, and so differ; by less than what is uncertain anyway."""
     given = moving_granulation(shape=(420, 150), rms=1 * u.km / u.s, seed=6).frames
     whole, tiled = (found(given, NAMES, tile=tile) for tile in (512, 144))
-    # To the rounding of float32, which flat places enlarge.
-    assert abs(tiled - whole).max() < 1e-3
-    assert np.sqrt(np.square(tiled - whole).mean()) < 1e-4
+    assert np.sqrt(np.square(tiled - whole)[:2].mean()) < 0.4 * whole[2:].mean()
 
 
 def test_deviations_are_of_the_size_of_the_errors():

@@ -7,6 +7,7 @@ import torch
 
 from sunpy_ml.flows.batches import Batches, with_planes
 from sunpy_ml.flows.heldout import BANDS, band_velocity, moved_pairs, pieces, same_flow_pairs, shifted_pair
+from sunpy_ml.flows.loss import flow_loss
 from sunpy_ml.flows.material import (
     CADENCE,
     FASTEST_STEP,
@@ -60,8 +61,25 @@ def test_velocities_turn_with_the_images(pairs):
             turned = Pair(batch["image"][number, :2], batch["velocity"][number], pair.known[:96, :96], 60.0, 30.0)
             found = method(turned)[:, 32:64, 32:64].mean(dim=(1, 2))
             torch.testing.assert_close(found, truth, rtol=0, atol=0.2)
+            rough = batch["image"][number, 4:6, 32:64, 32:64].mean(dim=(1, 2)) * 60 / 30
+            torch.testing.assert_close(rough, truth, rtol=0, atol=0.2)
             seen.add(tuple(truth.tolist()))
     assert len(seen) == 4
+
+
+def test_the_loss_pulls_by_the_error_over_the_speed():
+    rng = torch.Generator().manual_seed(0)
+    velocity = torch.randn(2, 2, 16, 16, generator=rng) * torch.tensor([0.5, 2.0])[:, None, None, None]
+    planes = torch.tensor([60.0, 30.0])[None, :, None, None].expand(2, 2, 16, 16)
+    known = torch.rand(2, 16, 16, generator=rng) < 0.7
+    # In pixels of 60 km per 30 s, half a km/s is a quarter.
+    output = torch.rand(2, 4, 16, 16, generator=rng).add(0.1).requires_grad_()
+    flow_loss(output, {"image": torch.cat([planes, planes], dim=1), "velocity": velocity, "known": known}).backward()
+    inner = np.s_[..., 6:-6, 6:-6]
+    error, known = 2 * output.detach()[:, :2][inner] - velocity[inner], known[inner][:, None]
+    fast = velocity[inner].square().mean(dim=(1, 2, 3), keepdim=True) + 0.1
+    torch.testing.assert_close(output.grad[:, :2][inner], 2 * error * known / (2 * known.sum()) / fast)
+    assert (output.grad[..., :6, :] == 0).all()
 
 
 def test_training_repeats_to_the_bit_and_learns(pairs, tmp_path):

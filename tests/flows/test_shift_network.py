@@ -5,17 +5,17 @@ import pytest
 import torch
 
 from sunpy_ml.flows.batches import with_planes
-from sunpy_ml.flows.gradients import gradient_shift, moved
+from sunpy_ml.flows.gradients import doubled, gradient_shift, moved
 from sunpy_ml.flows.material import contrast
 from sunpy_ml.flows.networks import ShiftNetwork
 from sunpy_ml.inference import run_tiled
-from sunpy_ml.simulation.motion import granulation, shift
+from sunpy_ml.simulation.motion import granulation, moving_granulation, shift
 
 
 @pytest.fixture(scope="module")
 def network():
     torch.manual_seed(3)
-    network = ShiftNetwork(ShiftNetwork.Config(channels=(8, 8, 8), windows=(1.5,), sharp_windows=(1.5, 3.0)))
+    network = ShiftNetwork(ShiftNetwork.Config(channels=(8, 8, 8), windows=(1.5,), white_windows=(1.5, 3.0)))
     for parameter in network.parameters():
         # At first the heads are zero.
         parameter.data += 0.1 * torch.randn_like(parameter)
@@ -59,13 +59,16 @@ def test_what_nobody_has_trained_follows_a_shift():
         assert (found - found.mean(dim=(1, 2), keepdim=True)).square().mean().sqrt() < 0.1
 
 
-def test_tiles_give_what_one_call_gives(network):
-    image = granulation((512, 160), pixel=60 * u.km, seed=4)[0]
-    frames = with_planes(contrast(torch.stack([image, torch.roll(image, 1, 1)])), 60.0, 30.0)
+def test_tiles_give_nearly_what_one_call_gives():
+    """Spectra are measured in each tile, and so differ; by less than what is uncertain anyway."""
+    given = moving_granulation(shape=(432, 160), scale=0.1 * u.arcsec / u.pix, rms=1 * u.km / u.s, seed=6).frames
+    frames = with_planes(contrast(torch.from_numpy(given.data.astype("float32"))), 72.5, 30.0)
+    network = ShiftNetwork().eval()
     with torch.inference_mode():
         whole = network(frames[None])[0]
-    parts = torch.from_numpy(run_tiled(network, frames.numpy(), tile=192, halo=160, multiple=16))
-    torch.testing.assert_close(parts, whole, rtol=0, atol=1e-3)
+    parts = torch.from_numpy(run_tiled(network, frames.numpy(), tile=192, halo=64, multiple=16))
+    assert (parts - whole)[:2].square().mean().sqrt() < 0.4 * whole[2:].mean()
+    torch.testing.assert_close(parts[2:], whole[2:], rtol=0.1, atol=0)
 
 
 def test_gradients_tell_a_small_shift_and_the_opposite_of_it():
@@ -85,7 +88,7 @@ def test_a_displacement_is_undone_where_both_images_are_known():
     pair = torch.stack([image, torch.roll(image, 3, 1)])[None]
     move = torch.zeros(1, 2, 96, 96)
     move[:, 0] = 3.0
-    (first, second), seen = (part[0] for part in moved(pair, move))
+    (first, second), seen = (part[0] for part in moved(doubled(pair), move))
     # Both moved by a pixel and a half, they agree wherever neither came from beyond an edge.
     torch.testing.assert_close(first[:, 4:-4], second[:, 4:-4], rtol=0, atol=1e-4)
     assert (seen[0, :, 4:-4] == 1).all()
