@@ -19,6 +19,8 @@ _RINGS = 4
 # Variances of images and of displacements that are added, so that nothing is divided by nothing.
 _LEAST_NOISE, _LEAST_POWER = 1e-9, 1e-10
 _TINY = 1e-30
+# Differences count up to so many times their rms.
+_FARTHEST = 10.0
 
 
 def probable_shift(images: Tensor, shift: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -52,8 +54,9 @@ def probable_shift(images: Tensor, shift: Tensor) -> tuple[Tensor, Tensor, Tenso
     deviation, part = missed, missed
     for _ in range(_TIMES):
         back, seen = (_extended(maps) for maps in moved(fine, shift))
-        seen, so_far = seen * fade, _extended(shift)
-        mean, difference = 0.5 * (back[:, :1] + back[:, 1:]), seen * (back[:, 1:] - back[:, :1])
+        so_far, mean, difference = _extended(shift), 0.5 * (back[:, :1] + back[:, 1:]), back[:, 1:] - back[:, :1]
+        seen = fade * _usual(difference, seen)
+        difference = seen * difference
         slopes = seen * torch.cat([slope(mean, -1), slope(mean, -2)], dim=1)
         trust = 1 / (spectrum.of(difference) + _LEAST_NOISE)
         # What is told of a wave that is longer than those of the images.
@@ -148,6 +151,16 @@ def _solved(
 
 def _product(first: Tensor, second: Tensor) -> Tensor:
     return (first * second).sum(dim=(1, 2, 3), keepdim=True)
+
+
+def _usual(difference: Tensor, seen: Tensor) -> Tensor:
+    """Where images are seen and do not differ by far more than elsewhere: a particle's hit would be in all waves."""
+    for _ in range(2):
+        power = (seen * difference.square()).sum(dim=(-2, -1), keepdim=True) / (
+            seen.sum(dim=(-2, -1), keepdim=True) + _TINY
+        )
+        seen = seen * (difference.square() <= _FARTHEST**2 * power)
+    return seen
 
 
 def _extended(maps: Tensor) -> Tensor:

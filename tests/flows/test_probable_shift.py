@@ -60,6 +60,18 @@ def test_noise_is_not_taken_for_motion(image):
     assert rms(shift) < 0.5 * rms(smooth)
 
 
+def test_the_hit_of_a_particle_is_seen_near_it_alone(moving):
+    images, flow = moving
+    images = images + 0.01 * noise(1, 2, 128, 128)
+    clean = found(images)[1]
+    images[0, 1, 64, 64] += 100
+    struck = found(images)[1]
+    far = torch.ones(128, 128, dtype=torch.bool)
+    far[40:88, 40:88] = False
+    error, before = ((shift - flow)[..., far].square().mean().sqrt() for shift in (struck, clean))
+    assert error < 1.5 * before
+
+
 def test_exchanged_images_give_the_opposite(moving):
     images = moving[0] + 0.05 * noise(1, 2, 128, 128)
     (_, there, *known), (_, back, *same) = found(images), found(images.flip(1))
