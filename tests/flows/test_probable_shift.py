@@ -2,7 +2,6 @@
 
 import math
 
-import astropy.units as u
 import numpy as np
 import pytest
 import torch
@@ -10,14 +9,10 @@ import torch
 from sunpy_ml.flows import probable_shift as module
 from sunpy_ml.flows.probable_shift import probable_shift
 from sunpy_ml.flows.smooth_shift import smooth_shift
-from sunpy_ml.simulation.motion import carry, granulation
+from tests.flows.images import drawn_image, moved_by_waves, noise
 
 CADENCE = torch.full((1, 1, 1, 1), 30.0)
 INNER = np.s_[..., 16:-16, 16:-16]
-
-
-def noise(*shape, seed=0):
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
 def found(images):
@@ -32,16 +27,12 @@ def rms(maps):
 
 @pytest.fixture(scope="module")
 def image():
-    return 10 * (granulation((128, 128), pixel=60 * u.km, periodic=True, seed=4) - 1)
+    return drawn_image()
 
 
 @pytest.fixture(scope="module")
 def moving(image):
-    """Two images that a flow of waves of 20 pixels has moved by up to half a pixel, and its displacement."""
-    row, column = torch.meshgrid(torch.arange(128.0), torch.arange(128.0), indexing="ij")
-    wave = 2 * math.pi / 20
-    flow = 0.5 * torch.stack([torch.sin(wave * row), torch.sin(wave * column)])[None]
-    return torch.cat([carry(image, sign * flow, periodic=True)[0] for sign in (-0.5, 0.5)])[None], flow
+    return moved_by_waves(image, period=20, size=0.5)
 
 
 @pytest.mark.parametrize("level", [0.01, 0.1])

@@ -1,8 +1,5 @@
 """The part of the network that nothing was learned for: whitening, and the smooth displacement."""
 
-import math
-
-import astropy.units as u
 import numpy as np
 import pytest
 import torch
@@ -10,28 +7,20 @@ import torch
 from sunpy_ml.flows import smooth_shift as module
 from sunpy_ml.flows.smooth_shift import smooth_shift
 from sunpy_ml.flows.whitening import whitened
-from sunpy_ml.simulation.motion import carry, granulation
+from tests.flows.images import drawn_image, moved_by_waves, noise
 
 CADENCE = torch.full((1, 1, 1, 1), 30.0)
 SEEN = torch.ones(1, 1, 128, 128)
 
 
-def noise(*shape, seed=0):
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
-
-
 @pytest.fixture(scope="module")
 def image():
-    return 10 * (granulation((128, 128), pixel=60 * u.km, periodic=True, seed=4) - 1)
+    return drawn_image()
 
 
 @pytest.fixture(scope="module")
 def moving(image):
-    """Two images that a flow of waves of 40 pixels has moved by up to a pixel, and its displacement."""
-    row, column = torch.meshgrid(torch.arange(128.0), torch.arange(128.0), indexing="ij")
-    wave = 2 * math.pi / 40
-    flow = torch.stack([torch.sin(wave * row), torch.sin(wave * column)])[None]
-    return torch.cat([carry(image, sign * flow, periodic=True)[0] for sign in (-0.5, 0.5)])[None], flow
+    return moved_by_waves(image, period=40, size=1.0)
 
 
 def test_what_differs_is_of_the_same_strength_everywhere(image):
