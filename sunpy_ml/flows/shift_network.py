@@ -113,8 +113,8 @@ class ShiftNetwork(nn.Module):
     References
     ----------
     Horn & Schunck 1981, doi:10.1016/0004-3702(81)90024-2; Simoncelli, Adelson & Heeger 1991 (probabilities of motion),
-    doi:10.1109/CVPR.1991.139707; Lucas & Kanade 1981, Proc. 7th International Joint
-    Conference on Artificial Intelligence, 674
+    doi:10.1109/CVPR.1991.139707; Lucas & Kanade 1981, Proc. 7th International Joint Conference on Artificial
+    Intelligence, 674
 
     Examples
     --------
