@@ -9,11 +9,10 @@ from astropy.coordinates import SkyCoord
 from astropy.time import Time
 from astropy.wcs import WCS
 from astropy.wcs.utils import wcs_to_celestial_frame
-from sunpy.coordinates import HeliocentricInertial, HeliographicStonyhurst
-from sunpy.sun.models import differential_rotation
+from sunpy.coordinates import HeliographicStonyhurst
 
 from sunpy_ml.exceptions import ObservationError
-from sunpy_ml.observations import ImageSequence, quiet_headers
+from sunpy_ml.observations import ImageSequence, carried_by_rotation, quiet_headers
 
 __all__ = ["surface_rotation"]
 
@@ -72,10 +71,7 @@ def _steps(wcs: WCS, time: Time, column: Array, row: Array) -> Array:
     later = time + _SECONDS * u.s
     with quiet_headers(), np.errstate(invalid="ignore"):
         place = wcs.pixel_to_world(column, row)
-        here = SkyCoord(place.data, frame=_at(place.frame, time)).transform_to(HeliocentricInertial(obstime=time))
-        # Not by propagate_with_solar_surface, which would change the transformations of other threads as well.
-        turned = here.lon + differential_rotation(_SECONDS * u.s, here.lat, model="howard", frame_time="sidereal")
-        carried = SkyCoord(turned, here.lat, here.distance, frame=HeliocentricInertial(obstime=later))
+        carried = carried_by_rotation(SkyCoord(place.data, frame=_at(place.frame, time)), later)
         there = carried.transform_to(_at(place.frame, later)).spherical
         angles = {wcs.wcs.lng: there.lon, wcs.wcs.lat: there.lat}
         units = [u.Unit(unit) for unit in wcs.world_axis_units]

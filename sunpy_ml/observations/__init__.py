@@ -10,6 +10,7 @@ from sunpy_ml.observations.orientation import Turn, turned_wcs
 from sunpy_ml.observations.preparing import Prepared, prepare
 from sunpy_ml.observations.reading import as_map, iterate_observations, source_name
 from sunpy_ml.observations.resampling import fill_invalid
+from sunpy_ml.observations.rotation import carried_by_rotation
 from sunpy_ml.observations.sequences import ImageSequence, image_sequence
 from sunpy_ml.observations.wrapping import new_map, weights_history, wrap
 from sunpy_ml.observations.writing import FITS_ENDINGS, write_map
@@ -24,6 +25,7 @@ __all__ = [
     "Turn",
     "as_map",
     "beyond_limb",
+    "carried_by_rotation",
     "celestial_wcs",
     "cube_axes",
     "cut_out",

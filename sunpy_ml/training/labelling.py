@@ -8,12 +8,13 @@ import numpy as np
 from astropy.coordinates import SkyCoord
 from astropy.table import QTable, Table
 from astropy.time import Time
-from sunpy.coordinates import Helioprojective, get_earth, propagate_with_solar_surface
+from sunpy.coordinates import Helioprojective, get_earth
 from sunpy.map import GenericMap
 
 from sunpy_ml.exceptions import ObservationError
 from sunpy_ml.observations import (
     as_map,
+    carried_by_rotation,
     celestial_wcs,
     iterate_observations,
     observation_time,
@@ -176,8 +177,7 @@ def _seen(event: Event, m: GenericMap, label: str, limb_label: str | None) -> tu
     limb = np.arcsin((m.rsun_meters / get_earth(event.start).radius).to_value(u.one)) * u.rad
     centre_beyond = bool(np.hypot(_middle(west), _middle(north)) > limb)
     if not np.any(np.hypot(west, north) > limb):
-        with propagate_with_solar_surface():
-            corners = corners.transform_to(frame)
+        corners = carried_by_rotation(corners, m.reference_date).transform_to(frame)
         return label, corners if _faces(corners, m) else None, "turned with the solar surface"
     away = m.observer_coordinate.separation(get_earth(m.reference_date))
     sure = isinstance(frame, Helioprojective) and away <= _SAME_VIEW
