@@ -16,6 +16,8 @@ html_theme = "sunpy"
 
 # The docstrings say it, in words that link.
 autodoc_typehints = "none"
+# By the names that the code gives them.
+autodoc_preserve_defaults = True
 
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 extensions += ["benchmarks", "gallery_figure", "model_cards", "validation", "sphinx_gallery.gen_gallery"]

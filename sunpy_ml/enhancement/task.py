@@ -72,9 +72,9 @@ def enhance_hmi(
     sunpy.map.GenericMap or ndcube.NDCube
         With twice the pixels along each axis over the same field, float32, in the unit of ``m``, of its class, with its
         mask and a true WCS. ``uncertainty`` is an `~astropy.nddata.StdDevUncertainty`. The meta hold ``consistency``,
-        a Map of what HMI would see of the result less what it saw (see `consistency_map`), and its rms as ``consrms``;
-        sunpy saves the latter alone, and warns. Maps that are made of the result, by submap say, carry both on as they
-        are. A lazy result has neither.
+        a Map of what HMI would see of the result less what it saw (`~sunpy_ml.enhancement.consistency_map`), and its
+        rms as ``consrms``; sunpy saves the latter alone, and warns. Maps that are made of the result, by submap say,
+        carry both on as they are. A lazy result has neither.
 
     Raises
     ------

@@ -18,7 +18,7 @@ def complete_card(card: Path, weights: Path, scores: Mapping[str, Any], out: Pat
     Parameters
     ----------
     card : pathlib.Path
-        TOML file with the line `MARKER`; what follows it is replaced.
+        TOML file with the line ``# What follows is written by the recipe.``; what follows it is replaced.
     weights : pathlib.Path
         The ``.safetensors`` file.
     scores : mapping

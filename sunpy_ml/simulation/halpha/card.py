@@ -14,7 +14,7 @@ _SOLANKI = "umbra of 0.40 to 0.45 of the spot's radius, Solanki 2003, doi:10.100
 
 def halpha_parameters() -> QTable:
     """
-    List the parameters of `~sunpy_ml.simulation.halpha_scene` and its flares, with source and certainty.
+    List the parameters of `~sunpy_ml.simulation.halpha.halpha_scene` and its flares, with source and certainty.
 
     They are of pictures, not of the physics of the chromosphere: most are chosen so that scenes look right beside
     full-disk H-alpha images.
