@@ -27,7 +27,7 @@ Armstrong & Fletcher 2019, Solar Physics 294, 80, https://doi.org/10.1007/s11207
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -36,16 +36,14 @@ import numpy.typing as npt
 import torch
 from astropy.table import QTable
 from sunpy import log
-from torch import Tensor, nn
-from torch.nn import functional
-from torch.utils.data import DataLoader, Subset
+from torch import nn
+from torch.utils.data import Subset
 
+from sunpy_ml.classification.slic_training import MOMENTUM, Setting, train_at
 from sunpy_ml.training import (
     FolderDataset,
-    NetworkTraining,
     evaluate,
     every_tenth,
-    fit,
     last_dates,
     learning_curves,
     observed_domain,
@@ -55,74 +53,9 @@ from sunpy_ml.training import (
 )
 from sunpy_ml.weights import Card, Output, Training, build_network, get_card
 
-__all__ = ["RECIPES", "he_initialise", "make"]
+__all__ = ["RECIPES", "make"]
 
-LEARNING_RATES, EPOCHS, BATCH, MOMENTUM = (1e-3, 5e-4, 1e-4), 100, 32, 0.9
-
-
-def he_initialise(network: nn.Module) -> None:
-    """Draw the weights of convolutions and linear layers as He et al. (2015) do, and set their biases to zero.
-
-    References
-    ----------
-    He et al. 2015, Delving Deep into Rectifiers, https://doi.org/10.1109/ICCV.2015.123
-    """
-    for module in network.modules():
-        if isinstance(module, (nn.Conv2d, nn.Linear)):
-            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
-
-
-@dataclass(frozen=True)
-class _Setting:
-    """What every run has in common."""
-
-    network: str
-    network_arguments: Mapping[str, Any]
-    classes: tuple[str, ...]
-    initialisation: str
-    training: Subset[Any]
-    validation: Subset[Any]
-    batch: int
-    epochs: int
-    workers: int
-    seed: int
-
-
-def _cross_entropy(output: Tensor, batch: Mapping[str, Any]) -> Tensor:
-    return functional.cross_entropy(output, batch["label"])
-
-
-def _accuracy(output: Tensor, batch: Mapping[str, Any]) -> Tensor:
-    return (output.argmax(dim=1) == batch["label"]).float().mean()
-
-
-def _train(setting: _Setting, learning_rate: float, out: Path, resume: bool, options: Mapping[str, Any]) -> nn.Module:
-    """The network of the best epoch at one learning rate."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(setting.seed)
-        network = build_network(setting.network, setting.network_arguments)
-        if setting.initialisation == "he":
-            he_initialise(network)
-        module = NetworkTraining(
-            network,
-            _cross_entropy,
-            optimiser=lambda net: torch.optim.SGD(net.parameters(), lr=learning_rate, momentum=MOMENTUM, nesterov=True),
-            scores={"accuracy": _accuracy},
-        )
-        loader: dict[str, Any] = {"batch_size": setting.batch, "num_workers": setting.workers}
-        loader["persistent_workers"] = setting.workers > 0
-        order = torch.Generator().manual_seed(setting.seed)
-        return fit(
-            module,
-            DataLoader(setting.training, shuffle=True, generator=order, **loader),
-            epochs=setting.epochs,
-            out=out,
-            validation=DataLoader(setting.validation, **loader),
-            resume=resume and (out / "checkpoints" / "last.ckpt").is_file(),
-            **options,
-        )
+LEARNING_RATES, EPOCHS, BATCH = (1e-3, 5e-4, 1e-4), 100, 32
 
 
 def make(
@@ -197,7 +130,7 @@ def make(
     training, validation = _split(split, dataset.labels, observed)
     arguments = {**(network_arguments or {}), "n_classes": len(dataset.classes)}
     _check_outputs(network, arguments, len(dataset.classes), published.input.shape)
-    setting = _Setting(
+    setting = Setting(
         network,
         arguments,
         dataset.classes,
@@ -222,13 +155,13 @@ def make(
 
 
 def _best(
-    setting: _Setting, learning_rates: Sequence[float], out: Path, name: str, resume: bool, options: Mapping[str, Any]
+    setting: Setting, learning_rates: Sequence[float], out: Path, name: str, resume: bool, options: Mapping[str, Any]
 ) -> tuple[float, nn.Module]:
     """Train at each learning rate, draw the learning curves, and return the best rate and network."""
     best: tuple[float, float, nn.Module] = (math.inf, math.nan, nn.Identity())
     for rate in learning_rates:
         folder = out / f"{name}-lr-{rate:g}"
-        trained = _train(setting, rate, folder, resume, options)
+        trained = train_at(rate, setting, folder, resume=resume, options=options)
         curves = learning_curves(folder)
         save_figure(plot_learning_curves(curves), out / f"{name}.lr-{rate:g}.curves.png")
         loss = min((float(value) for value in curves["validation_loss"] if math.isfinite(value)), default=math.inf)
@@ -262,7 +195,7 @@ def _check_outputs(network: str, arguments: Mapping[str, Any], n_classes: int, s
 
 
 def _card(
-    published: Card, name: str, setting: _Setting, rate: float, observed: QTable, split: str, validated_on: str
+    published: Card, name: str, setting: Setting, rate: float, observed: QTable, split: str, validated_on: str
 ) -> Card:
     """The card of these weights: the published one, with what this training saw."""
     instruments = sorted({str(value) for value in observed["instrument"] if str(value)})

@@ -14,6 +14,7 @@ from sunpy.map import Map
 from sunpy_ml import classify_map
 from sunpy_ml.classification import slic_recipe
 from sunpy_ml.classification.networks import SlicNetwork
+from sunpy_ml.classification.slic_training import he_initialise
 from sunpy_ml.simulation import halpha_scene
 from sunpy_ml.training import learning_curves, run_recipe
 from sunpy_ml.weights import read_weights_card, registry
@@ -199,7 +200,7 @@ def test_he_initialisation_keeps_the_spread_through_rectifiers():
     deep, x = torch.nn.Sequential(*layers), torch.randn(64, 400)
     with torch.no_grad():
         faded = deep(x).std()
-        slic_recipe.he_initialise(deep)
+        he_initialise(deep)
         assert faded < 0.05
         assert 0.3 < deep(x).std() < 2
     assert not deep[0].bias.any()
@@ -216,7 +217,7 @@ def test_he_initialisation_reaches_all_of_the_published_network():
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(torch.nn.init, "kaiming_normal_", note)
-        slic_recipe.he_initialise(network)
+        he_initialise(network)
     assert len(drawn) == 11  # eight convolutions, of which one is used thrice, and three linear layers
     assert sum(drawn) == sum(parameter.numel() for parameter in network.parameters() if parameter.ndim > 1)
 
