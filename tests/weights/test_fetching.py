@@ -276,8 +276,9 @@ def test_a_redirection_is_followed(site, cache):
 def test_no_redirection_leaves_https():
     arguments = (io.BytesIO(), 302, "Found", HTTPMessage())
     handler = downloader._Redirects()
-    with pytest.raises(HTTPError, match="redirected from https to http://b/"):
+    with pytest.raises(HTTPError, match="redirected from https to http://b/") as caught:
         handler.redirect_request(Request("https://a/"), *arguments, "http://b/")
+    caught.value.close()
     assert handler.redirect_request(Request("http://a/"), *arguments, "https://b/").full_url == "https://b/"
 
 
