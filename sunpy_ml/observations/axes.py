@@ -22,6 +22,8 @@ Array = npt.NDArray[Any]
 
 # The part of the mean interval by which an interval may differ from it.
 _EVEN = 0.05
+# Below the finite number (9.9e107) by which WCSLIB tells that nothing is known, and astropy 7.0 does not translate.
+_UNKNOWN = 9e107
 
 
 class CubeAxes(NamedTuple):
@@ -85,7 +87,7 @@ def _cube_times(cube: NDCube, wcs: WCS) -> tuple[Time | None, u.Quantity | None]
     dated = wcs.wcs.ctype[2] in ("TIME", "UTC", "TAI") and wcs.wcs.mjdref[0] > 0
     start = cube.wcs.pixel_to_world(0, 0, 0)[-1] if dated else None
     step = (seconds[1] - seconds[0]).to(u.s)
-    return start, step if 0 < step.value < np.inf else None
+    return start, step if 0 < step.value < _UNKNOWN else None
 
 
 def even_interval(times: Time) -> u.Quantity | None:

@@ -196,8 +196,8 @@ def diverging(images: Tensor, grid: Grid) -> Tensor:
     along, up = (number / grid.pixel[:, None, None] for number in frequencies(period))
     square = along**2 + up**2
     band = torch.exp(-0.5 * square * _SMOOTH**2) * -torch.expm1(-0.5 * square * (_WIDE / (2 * torch.pi)) ** 2)
-    # The mean has no gradient.
-    potential = torch.fft.rfft2(period) * band / torch.where(square > 0, square, torch.inf)
+    # The mean has no gradient. PyTorch 2.6 makes NaN of a complex number over infinity.
+    potential = torch.fft.rfft2(period) * (band / torch.where(square > 0, square, torch.inf))
     velocity = torch.fft.irfft2(
         torch.stack([-1j * along * potential, -1j * up * potential], dim=1), s=period.shape[-2:]
     )
