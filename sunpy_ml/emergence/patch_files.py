@@ -35,6 +35,8 @@ class Case:
         Of the patch, and of the date drawn for it.
     scale, latitude : float
         In degrees per pixel, and degrees.
+    old_regions : float
+        How many there are in the mean.
     noise, missing, mu : float
         In gauss; share of frames without data; mean over the others of the cosine of the angle to the vertical.
     tenth, longitude : float
@@ -49,6 +51,7 @@ class Case:
     seed: int
     month: int
     scale: float
+    old_regions: float
     latitude: float
     noise: float
     missing: float

@@ -27,8 +27,6 @@ TESTS = {
     "test": "simulated pairs of other seeds",
     "elsewhere": "simulated pairs of other seeds, at scales of 0.085-0.10 and 0.25-0.30 deg per pixel, at which "
     "nothing was simulated for the training",
-    "crowded": "simulated pairs of other seeds with 1.5 times as many old regions, at scales of 0.085-0.10 and "
-    "0.25-0.30 deg per pixel, at which nothing was simulated for the training",
 }
 # Emergences in a part of which the time is scored, and on which the bias is fixed.
 _TIMED = 40
@@ -37,6 +35,8 @@ _RESAMPLINGS = 2000
 _CHANGE, _ERROR = 0.1, 1.0
 # Gauss around an emergence from which it is not isolated.
 _ISOLATED = 15.0
+# As many old regions crowd a patch.
+_CROWDED = 4
 
 
 def members(network: EmergenceEnsemble, blocks: Tensor) -> Array:
@@ -114,7 +114,7 @@ def score(
     training : Patches
         What the network was trained on, for what it is compared with.
     files : mapping of str to sequence of pathlib.Path
-        Of the parts ``"validation"``, ``"test"``, ``"elsewhere"`` and ``"crowded"``.
+        Of the parts ``"validation"``, ``"test"`` and ``"elsewhere"``.
     """
     paired = training.facts["kind"] != "quiet"
     regression = fit_regression(_scalars(training)[paired], _truth(training)[paired])
@@ -163,6 +163,8 @@ def _strata(patches: Patches) -> Iterator[tuple[str, Array]]:
     yield "more than 45 degrees from the central meridian", np.abs(new["longitude"]) > 45
     yield "under 1e21 Mx", new["flux"] < 1e21
     yield "1e21 Mx and more", new["flux"] >= 1e21
+    yield f"fewer than {_CROWDED} old regions in the mean", facts["old_regions"] < _CROWDED
+    yield f"{_CROWDED} old regions or more in the mean", facts["old_regions"] >= _CROWDED
     yield "poleward of 30 degrees, where nothing was trained on", np.abs(facts["latitude"]) > 30
 
 

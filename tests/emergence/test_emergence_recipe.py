@@ -170,6 +170,14 @@ def test_files_are_read_as_the_ensemble_is_shown_them(small, tmp_path):
             torch.testing.assert_close(read.blocks[number].float(), sized._area * flux, rtol=2e-3, atol=1e-6)
 
 
+def test_patches_have_few_or_many_old_regions(small, tmp_path):
+    patches = read_chunks([make_chunk("training", 0, tmp_path, seed=0)])
+    counts = patches.facts["old_regions"]
+    assert ((counts > 2) & (counts < 5.5)).all()
+    assert len(np.unique(counts)) == len(patches.pairs()) > 1
+    assert all(len(np.unique(counts[list(pair)])) == 1 for pair in patches.pairs())
+
+
 def test_missing_frames_do_not_cover_the_emergence():
     for seed in range(20):
         rng = np.random.default_rng(seed)

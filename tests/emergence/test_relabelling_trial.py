@@ -23,6 +23,7 @@ def facts_of(**options):
         "seed": np.arange(count) // 2,
         "month": np.arange(count) // 2 % 12 + 1,
         "scale": np.full(count, 0.12),
+        "old_regions": np.full(count, 3.0),
         "latitude": np.zeros(count),
         "noise": np.full(count, 10.0),
         "missing": np.zeros(count),
