@@ -248,14 +248,14 @@ def test_a_dask_client_gives_the_same_table(tmp_path):
     paths = []
     for number in range(6):
         paths.append(tmp_path / f"{number}.fits")
-        halpha_scene("quiet" if number % 2 else "sunspots", seed=number).save(paths[-1])
+        halpha_scene("filaments" if number % 2 else "sunspots", seed=number).save(paths[-1])
     paths.insert(3, tmp_path / "none.fits")
     with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster) as client:
         spread = classify_maps(paths, client=client, batch_size=2)
     local = classify_maps(paths)
     assert list(spread["source"]) == list(local["source"])
     assert list(spread["label"]) == list(local["label"])
-    np.testing.assert_allclose(spread["p_quiet"], local["p_quiet"], atol=1e-5)
+    np.testing.assert_allclose(spread["p_filaments"], local["p_filaments"], atol=1e-5)
 
 
 def test_hinode_sunspots_are_sunspots(shared_data):
