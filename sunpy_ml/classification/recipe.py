@@ -13,6 +13,8 @@ Five networks are trained: one for each of the four blocks of dates, which is th
 seen, and one on everything, which is kept. The outcome is ``halpha-2.safetensors``, all scores in
 ``halpha-2.metrics.json``, and the completed card ``halpha-2.toml``. What ``--resume`` finds done is not done again, so
 that the networks of the blocks can be trained side by side, by ``--block``.
+
+It computes in bfloat16. A processor that has it takes about 12 s for an epoch on one core, one that has not 5 minutes.
 """
 
 import argparse
