@@ -32,7 +32,7 @@ def test_places_are_carried_as_sunpy_carries_them(frame, unit, until):
     seen = Helioprojective(obstime=until, **EARTH)
     with propagate_with_solar_surface():
         expected = places.transform_to(seen)
-    found = carried_by_rotation(places, Time(until)).transform_to(seen)
+    found = carried_by_rotation(places, until).transform_to(seen)
     np.testing.assert_allclose(found.Tx.arcsec, expected.Tx.arcsec, rtol=0, atol=1e-6)
     np.testing.assert_allclose(found.Ty.arcsec, expected.Ty.arcsec, rtol=0, atol=1e-6)
 
