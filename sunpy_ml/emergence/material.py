@@ -31,7 +31,7 @@ CHUNK = 25
 # The latitudes that are trained on end here, in degrees.
 _POLEWARD = 30.0
 _USUAL, _UNUSUAL = ((0.10, 0.25),), ((0.085, 0.10), (0.25, 0.30))
-# From few to many: among many, the flux alone tells little of whether a region emerges.
+# Mean numbers in a patch, from few to many.
 _OLD_REGIONS = (2.0, 5.5)
 # One pair in so many comes with a patch without any region, in the training.
 _QUIET = 5
