@@ -14,7 +14,7 @@ seen, and one on everything, which is kept. The outcome is ``halpha-2.safetensor
 ``halpha-2.metrics.json``, and the completed card ``halpha-2.toml``. What ``--resume`` finds done is not done again, so
 that the networks of the blocks can be trained side by side, by ``--block``.
 
-An epoch takes about 40 s on one core, all networks three and a half hours of one.
+An epoch takes about 40 s on one core, all networks three and a half hours of one. A process needs 11 GB of memory.
 """
 
 import argparse

@@ -86,7 +86,7 @@ def test_a_planted_spot_attracts_relevance(explained, spotted, method):
 
 
 def test_grad_cam_is_where_the_spot_is():
-    # The cells are 16 pixels large, and each sees more; that they are put where they belong is tested by itself. From
+    # The cells are 32 pixels large, and each sees more; that they are put where they belong is tested by itself. From
     # the middle of the field, where nothing was planted, these places are 108 pixels away in the mean.
     misses = []
     for seed, (x, y) in enumerate([(60, 190), (200, 200), (40, 40), (220, 60)] * 2):
